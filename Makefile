@@ -1,0 +1,74 @@
+# `make` lists the targets. Everything runs from the checkout in .venv; nothing is installed outside it except
+# the system packages that tools/system-packages names.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+python := .venv/bin/python
+pip := $(python) -m pip --quiet --disable-pip-version-check --no-input install --require-hashes
+compile := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+           --no-header --no-emit-index-url --no-emit-find-links
+
+.PHONY: help setup demo serve test check lint types bench requirements clean browser programs
+
+help:  ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/bus-ready  ## Fetch a real page with a real browser, from the submit to the verdict on power
+	@$(python) -m examples.demo
+
+serve: .venv/bus-ready  ## Serve on http://127.0.0.1:8000 until Ctrl-C; jobs are kept in ./var
+	@$(python) -m gunicorn -c gunicorn.conf.py
+
+test: .venv/tools-ready  ## Run every test: first those that share the machine, then those that need it alone
+	@echo "Testing …"
+	@$(python) -m pytest -n 2 -m "not alone"
+	@echo "Testing, one at a time, what needs the machine alone …"
+	@$(python) -m pytest -m alone
+
+check: lint types test  ## Run all that CI runs: style, types, tests
+
+lint: .venv/tools-ready  ## Check style and format; `.venv/bin/ruff format .` mends the latter
+	@echo "Checking style …"
+	@$(python) -m ruff check --quiet .
+	@$(python) -m ruff format --quiet --check .
+
+types: .venv/tools-ready  ## Check types
+	@echo "Checking types …"
+	@$(python) -m mypy
+
+bench: .venv/tools-ready  ## Measure the bus and print its figures beside their references
+	@for file in benchmarks/[a-z]*.py; do \
+	    echo "== $$file"; $(python) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
+	done
+
+setup: .venv/tools-ready  ## Install everything that running, testing and checking need
+
+requirements: .venv/tools-ready  ## Compile requirements*.in to the pinned, hashed requirements*.txt
+	@for name in requirements requirements-dev requirements-engines; do \
+	    echo "Compiling $$name.txt …"; $(compile) $$name.in --output-file $$name.txt || exit 1; \
+	done
+
+clean:  ## Remove what make and the tools built; jobs in ./var stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: a recipe runs again only when the requirements it installs have changed. The programs that come from
+# system packages are looked for every time, which takes milliseconds.
+.venv/bus-ready: requirements.txt | browser
+	@tools/make-venv
+	@echo "Installing Python packages …"
+	@$(pip) -r requirements.txt
+	@touch $@
+
+.venv/tools-ready: requirements-dev.txt .venv/bus-ready | programs
+	@echo "Installing Python packages for tests and checks …"
+	@$(pip) -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+browser:
+	@tools/system-packages chromium chromedriver
+
+programs:
+	@tools/system-packages curl systemd-analyze

@@ -1,0 +1,1 @@
+"""Dialects: words in, words out. Translate and nothing else; every decision is the kernel's."""

@@ -1,0 +1,31 @@
+"""The web server: `create_app()` opens the bus and mounts its dialects. Run by `gunicorn -c gunicorn.conf.py`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from api.server import build_app
+from config import Config
+from core import __version__
+from wiring import assemble
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """Return the web application; its kernel, not yet started, is `app.extensions["kernel"]`."""
+    config = config or Config.load(os.environ)
+    kernel = assemble(config)
+    app = build_app(
+        kernel,
+        version=__version__,
+        token=config.token,
+        max_body=config.max_body,
+        allowed_hosts=config.allowed_hosts,
+        # Half of the threads may wait for jobs; the others go on answering.
+        long_polls=max(1, config.threads // 2),
+    )
+    app.extensions["kernel"] = kernel
+    return app

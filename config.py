@@ -1,0 +1,267 @@
+"""Every setting: name, default, help, environment variable. `python -m config` prints and checks them.
+
+The class `Config` is the table: each field carries its setting. Reading, checking, printing and the table of
+docs/configuration.md all follow from it.
+"""
+
+# ruff: noqa: RUF009  `setting` makes a dataclasses.field, which the rule does not see.
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from core import words
+from core.errors import ConfigError
+from core.settings import Found, Setting, markdown, read, search, setting, settings_of, table, unknown_names
+from core.timing import parse_duration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Config:
+    """All settings, read and checked. Durations are in seconds, sizes in bytes, paths absolute."""
+
+    app_env: str = setting(
+        "APP_ENV", "development", words.one_of("development", "production"), "`development` or `production`."
+    )
+    queue_base_path: Path = setting(
+        "QUEUE_BASE_PATH", "./var/queues", words.parse_path, "Folder of the queues.", production=""
+    )
+    download_dir: Path = setting(
+        "DOWNLOAD_DIR",
+        "./var/downloads",
+        words.parse_path,
+        "Folder of the files that jobs make.",
+        production="",
+    )
+    num_internal_workers: int = setting(
+        "NUM_INTERNAL_WORKERS", "3", words.whole(0, 50), "How many jobs of the default queue run at once."
+    )
+    auto_start_workers: bool = setting(
+        "AUTO_START_WORKERS", "true", words.parse_flag, "Whether jobs are run from the start."
+    )
+    default_timeout: float = setting(
+        "DEFAULT_TIMEOUT_MINUTES",
+        "30",
+        words.parse_minutes,
+        "How long an attempt may take, unless its action says.",
+    )
+    engine: str = setting(
+        "AAFAI_ENGINE", "file:{QUEUE_BASE_PATH}", words.parse_engine, "The store of the jobs."
+    )
+    slots: Mapping[str, int] = setting(
+        "AAFAI_SLOTS",
+        "default={NUM_INTERNAL_WORKERS},browser=1",
+        words.parse_slots,
+        "How many jobs of each queue run at once.",
+    )
+    actions_dir: Path = setting("AAFAI_ACTIONS_DIR", "actions", words.parse_path, "Folder of the actions.")
+    host: str = setting("AAFAI_HOST", "127.0.0.1", words.parse_host, "Address to listen on.")
+    port: int = setting("AAFAI_PORT", "8000", words.whole(1, 65_535), "Port to listen on.")
+    threads: int = setting(
+        "AAFAI_THREADS", "8", words.whole(1, 256), "How many requests are answered at once."
+    )
+    token: str | None = setting(
+        "AAFAI_TOKEN",
+        "",
+        words.parse_token,
+        "What clients must send as their Bearer token; empty for none.",
+        secret=True,
+    )
+    allow_anonymous: bool = setting(
+        "AAFAI_ALLOW_ANONYMOUS",
+        "false",
+        words.parse_flag,
+        "Whether other machines may come in without a token.",
+    )
+    allowed_hosts: tuple[str, ...] = setting(
+        "AAFAI_ALLOWED_HOSTS",
+        "localhost,127.0.0.1,[::1],{AAFAI_HOST}",
+        words.parse_list,
+        "Names by which clients may call this server; `*` for any, which is safe only with a token.",
+        production="*",
+    )
+    allow_private_addresses: bool = setting(
+        "AAFAI_ALLOW_PRIVATE_ADDRESSES",
+        "false",
+        words.parse_flag,
+        "Whether actions may fetch from private networks.",
+    )
+    max_body: int = setting("AAFAI_MAX_BODY", "10 MiB", words.parse_size, "The largest request body.")
+    max_result: int = setting("AAFAI_MAX_RESULT", "64 MiB", words.parse_size, "The largest result of a job.")
+    max_pending: int = setting(
+        "AAFAI_MAX_PENDING",
+        "1000000",
+        words.whole(1, 10**9),
+        "How many jobs may wait before more are refused.",
+    )
+    min_free: int = setting(
+        "AAFAI_MIN_FREE", "256 MiB", words.parse_size, "Disk space below which new jobs are refused."
+    )
+    backoff_base: float = setting(
+        "AAFAI_BACKOFF_BASE",
+        "2 seconds",
+        parse_duration,
+        "The first wait between attempts; it doubles each time.",
+    )
+    lease: float = setting(
+        "AAFAI_LEASE",
+        "1 minute",
+        parse_duration,
+        "How long a silent worker is believed, on engines with leases.",
+    )
+    drain_timeout: float = setting(
+        "AAFAI_DRAIN_TIMEOUT",
+        "20 seconds",
+        parse_duration,
+        "How long running jobs get when the server is stopped.",
+    )
+    kill_grace: float = setting(
+        "AAFAI_KILL_GRACE", "2 seconds", parse_duration, "How long a job gets between SIGTERM and SIGKILL."
+    )
+    result_ttl: float = setting("AAFAI_RESULT_TTL", "7 days", parse_duration, "How long results are kept.")
+    result_linger: float = setting(
+        "AAFAI_RESULT_LINGER",
+        "15 minutes",
+        words.parse_duration_or_off,
+        "How long the machine stays on for a result that nobody has read; `off` for not at all.",
+    )
+    idle_timeout: float = setting(
+        "AAFAI_IDLE_TIMEOUT",
+        "15 minutes",
+        parse_duration,
+        "How long after the last work the machine stays on.",
+    )
+    due_window: float = setting(
+        "AAFAI_DUE_WINDOW",
+        "15 minutes",
+        parse_duration,
+        "The machine stays on when a deferred job is due within this time.",
+    )
+    boot_grace: float = setting(
+        "AAFAI_BOOT_GRACE",
+        "5 minutes",
+        words.parse_duration_or_off,
+        "How long the machine stays on after a start.",
+    )
+    paid_minute: float = setting(
+        "AAFAI_PAID_MINUTE",
+        "1 minute",
+        words.parse_duration_or_off,
+        "What the cloud charges at least for, counted from boot; stopping earlier would save nothing.",
+    )
+    max_uptime: float = setting(
+        "AAFAI_MAX_UPTIME",
+        "12 hours",
+        parse_duration,
+        "When the machine is switched off whatever is going on.",
+    )
+    power_switch: tuple[str, ...] = setting(
+        "AAFAI_POWER_SWITCH",
+        "none",
+        words.parse_switches,
+        "How to switch the machine off: `none`, `systemd` or `command:…`; with `;` between, tried in turn.",
+        production="systemd",
+    )
+    power_verify: float = setting(
+        "AAFAI_POWER_VERIFY", "1 minute", parse_duration, "How long after the switch the machine must be off."
+    )
+    runtime_dir: Path = setting(
+        "AAFAI_RUNTIME_DIR",
+        "{QUEUE_BASE_PATH}/run",
+        words.parse_path,
+        "Folder of the heartbeat file, which the watchdog reads.",
+        production="/run/aafai-bus",
+    )
+    log_format: str = setting(
+        "AAFAI_LOG_FORMAT",
+        "plain",
+        words.one_of("plain", "json"),
+        "`plain` or `json` lines.",
+        production="json",
+    )
+    log_level: str = setting(
+        "AAFAI_LOG_LEVEL",
+        "INFO",
+        words.one_of("DEBUG", "INFO", "WARNING", "ERROR"),
+        "The least that is logged.",
+    )
+    chromedriver: str = setting(
+        "AAFAI_CHROMEDRIVER", "chromedriver", words.as_written, "Name or path of the driver."
+    )
+    pass_env: tuple[str, ...] = setting(
+        "AAFAI_PASS_ENV",
+        "",
+        words.parse_list,
+        "Environment variables that actions may see, beside PATH and LANG.",
+    )
+    #: What the operator should know, one sentence each: unknown names above all.
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str]) -> Self:
+        """Return the settings found in `environ`. Raises ConfigError that tells of all problems at once."""
+        found = find(environ)
+        values, problems = read(settings_of(cls), found)
+        problems += _contradictions(found)
+        if problems:
+            raise ConfigError(*problems)
+        return cls(**values, warnings=tuple(unknown(environ)))
+
+    @property
+    def production(self) -> bool:
+        """Whether the bus runs for real."""
+        return self.app_env == "production"
+
+
+def settings() -> tuple[Setting, ...]:
+    """Return all settings, in the order in which people read of them."""
+    return tuple(settings_of(Config).values())
+
+
+def find(environ: Mapping[str, str]) -> dict[str, Found]:
+    """Return what is written for each setting and where, by environment variable."""
+    return search(settings(), environ, production=environ.get("APP_ENV", "").strip() == "production")
+
+
+def unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield one sentence for each variable that looks like a setting of the bus and is none."""
+    return unknown_names(settings(), environ, prefix="AAFAI_")
+
+
+def main(arguments: list[str], environ: Mapping[str, str]) -> int:
+    """Print all settings, or the table of the docs with `--markdown`; return 1 when something is wrong."""
+    if arguments == ["--markdown"]:
+        print("\n".join(markdown(settings())))
+        return 0
+    print("\n".join(table(settings(), find(environ))))
+    try:
+        problems = Config.load(environ).warnings
+    except ConfigError as error:
+        problems = (*error.problems, *unknown(environ))
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+def _contradictions(found: Mapping[str, Found]) -> Iterator[str]:
+    texts = {env: known.text for env, known in found.items()}
+    for env in ("QUEUE_BASE_PATH", "DOWNLOAD_DIR"):
+        if texts["APP_ENV"] == "production" and texts[env] and not texts[env].startswith("/"):
+            yield f"{env}: {texts[env]!r} is relative: production needs an absolute path."
+    anonymous = texts["AAFAI_ALLOW_ANONYMOUS"].lower() in {"1", "true", "yes", "on"}
+    if not (texts["AAFAI_TOKEN"] or anonymous or words.is_loopback(texts["AAFAI_HOST"])):
+        yield (
+            f"AAFAI_TOKEN: other machines can reach {texts['AAFAI_HOST']!r}, so clients need a token: set one"
+            " or AAFAI_ALLOW_ANONYMOUS=1, if anybody may run jobs."
+        )
+    if found["NUM_INTERNAL_WORKERS"].source == found["AAFAI_SLOTS"].source == "environment":
+        yield "AAFAI_SLOTS: it says how many jobs run at once, and so does NUM_INTERNAL_WORKERS: unset one."
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

@@ -1,0 +1,105 @@
+"""What an action is: `@action` says how it runs, ActionSpec is what the registry knows of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from core.jobs import DEFAULT_QUEUE, Json
+from core.timing import parse_duration
+
+Isolation = Literal["process", "thread"]
+
+#: How a file lends its action: as a typed `run(…)`, or in the older form `execute(job_id, params, …)`.
+Form = Literal["run", "execute"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_QUEUE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_MARK = "__action_limits__"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What one attempt of an action may take, and where it runs."""
+
+    #: Seconds that one attempt may take; None leaves it to the settings of the bus.
+    timeout: float | None = None
+    max_attempts: int = 3
+    #: `process` can be killed; `thread` starts within microseconds and cannot.
+    isolation: Isolation = "process"
+    #: The queue whose slots run it.
+    queue: str = DEFAULT_QUEUE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActionSpec:
+    """An action that can be run: what a dialect shows of it and what a runner needs."""
+
+    name: str
+    #: Its docstring; empty when it has none.
+    description: str
+    #: JSON Schema of its params.
+    schema: Mapping[str, Json]
+    limits: Limits
+    #: The file it was loaded from.
+    path: Path
+    form: Form
+    function: Callable[..., Any]
+    #: Turns params into the arguments of `function`, in JSON-ready form or as the types it asks for.
+    params: ParamsReader
+
+    def validate(self, params: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the given params JSON-ready. Raises InvalidParams naming each problem."""
+        return self.params.checked(self.name, params)
+
+
+class ParamsReader:
+    """Accept any params as they are; `core.signature` knows the reader that follows a signature."""
+
+    #: JSON Schema of the params.
+    schema: Mapping[str, Json] = {"type": "object", "additionalProperties": True}
+
+    def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:  # noqa: ARG002
+        """Return the params JSON-ready. Raises InvalidParams in the name of the action."""
+        return dict(params)
+
+    def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:  # noqa: ARG002
+        """Return the keyword arguments that the params make. Raises InvalidParams in the name of the action."""
+        return dict(params)
+
+
+def action(
+    *,
+    timeout: str | float | None = None,
+    max_attempts: int = 3,
+    isolation: Isolation = "process",
+    queue: str = DEFAULT_QUEUE,
+) -> Callable[[Function], Function]:
+    """Set the limits of the `run` function that it decorates: `@action(timeout="10m", queue="browser")`.
+
+    Raises ValueError when a limit makes no sense.
+    """
+    if isolation not in ("process", "thread"):
+        raise ValueError(f"isolation must be 'process' or 'thread', not {isolation!r}.")
+    if not _QUEUE.fullmatch(queue):
+        raise ValueError(f"queue must match {_QUEUE.pattern}, not {queue!r}.")
+    if max_attempts < 1:
+        raise ValueError(f"max_attempts must be 1 or more, not {max_attempts}.")
+    seconds = None if timeout is None else parse_duration(timeout)
+    limits = Limits(timeout=seconds, max_attempts=max_attempts, isolation=isolation, queue=queue)
+
+    def mark(function: Function) -> Function:
+        setattr(function, _MARK, limits)
+        return function
+
+    return mark
+
+
+def limits_of(function: Callable[..., Any]) -> Limits:
+    """Return the limits that `@action` set on a function, or the usual ones."""
+    limits = getattr(function, _MARK, None)
+    return limits if isinstance(limits, Limits) else Limits()

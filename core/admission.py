@@ -1,0 +1,98 @@
+"""What may come in: a submission becomes a job here, or is refused before anything is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from core import lifecycle
+from core.errors import InvalidParams, InvalidRequest, Problem, Unsupported
+from core.ids import JobIds
+from core.jobs import DEFAULT_PRIORITY, Job, Json
+from core.submission import Submission, body_hash, submission_from
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.engine import Engine
+    from core.registry import Registry
+
+MOST_IN_A_BATCH = 1_000
+
+
+class Admission:
+    """Check submissions against their actions and against what the engine can do."""
+
+    def __init__(self, engine: Engine, registry: Registry, clock: Clock, *, default_timeout: float) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._clock = clock
+        self._ids = JobIds(clock)
+        self._default_timeout = default_timeout
+
+    def admitted(self, submission: Submission) -> Job:
+        """Return the job that a submission makes. Raises InvalidRequest, InvalidParams, UnknownAction, …"""
+        refuse_unsupported(submission, self._engine)
+        spec = self._registry.resolve(submission.action)
+        now = self._clock.now()
+        deferred = submission.run_after is not None and submission.run_after > now
+        return Job(
+            id=self._ids(),
+            action=spec.name,
+            params=spec.validate(submission.params),
+            queue=spec.limits.queue,
+            priority=submission.priority,
+            max_attempts=submission.max_attempts or spec.limits.max_attempts,
+            timeout=submission.timeout or spec.limits.timeout or self._default_timeout,
+            submitted_at=now,
+            run_after=submission.run_after if deferred else None,
+            batch=submission.batch,
+            labels=submission.labels,
+            idempotency_key=submission.idempotency_key,
+            body_hash=body_hash(submission) if submission.idempotency_key else None,
+        )
+
+    def admitted_many(self, submissions: Sequence[Submission]) -> list[Job]:
+        """Return the jobs of a batch of 1 to 1,000; an error names the number of the job that is at fault."""
+        if not 1 <= len(submissions) <= MOST_IN_A_BATCH:
+            raise InvalidRequest("jobs", f"must hold 1 to {MOST_IN_A_BATCH:,} jobs.", code="bad_batch_size")
+        return [self._member(number, submission) for number, submission in enumerate(submissions)]
+
+    def admitted_document(self, document: Json) -> Job:
+        """Return the job that a JSON object makes, as a file dropped by hand holds it."""
+        return self.admitted(submission_from(document, now=self._clock.now()))
+
+    def admitted_again(self, ended: Job, params: Mapping[str, Json] | None) -> Job:
+        """Return a new job that runs an ended one again, with its params or edited ones."""
+        spec = self._registry.resolve(ended.action)
+        checked = spec.validate(ended.params if params is None else params)
+        return lifecycle.resubmitted(ended, job_id=self._ids(), now=self._clock.now(), params=checked)
+
+    def _member(self, number: int, submission: Submission) -> Job:
+        place = f"jobs[{number}]"
+        try:
+            return self.admitted(submission)
+        except InvalidRequest as error:
+            raise error.within(place) from None
+        except InvalidParams as error:
+            problems = [Problem(f"{place}.{known.field}", known.message) for known in error.problems]
+            raise InvalidParams(error.action, problems) from None
+
+
+def refuse_unsupported(submission: Submission, engine: Engine) -> None:
+    """Raise Unsupported when the submission asks for what the engine, or this bus, cannot do."""
+    refusals = {
+        "priority": not engine.supports_priority and submission.priority != DEFAULT_PRIORITY,
+        "run_after": not engine.supports_run_after and submission.run_after is not None,
+        "idempotency_key": not engine.supports_idempotency and submission.idempotency_key is not None,
+    }
+    for name, refused in refusals.items():
+        if refused:
+            raise Unsupported(f"{name}: the engine {engine.name} cannot do this.", hint=f"Leave {name} out.")
+    if submission.callback_url is not None:
+        raise Unsupported("callback_url: this bus does not send webhooks.", hint="Poll GET /outbound, or use wait=25.")
+
+
+def with_batch(submissions: Sequence[Submission], batch: str) -> list[Submission]:
+    """Return the submissions with that batch on each that names none."""
+    return [replace(one, batch=one.batch or batch) for one in submissions]

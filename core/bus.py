@@ -1,0 +1,153 @@
+"""The front door: submit, get, wait, find, cancel, retry. What it accepts is durably stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from core import lifecycle
+from core.errors import Conflict, EngineUnavailable, JobEnded, JobNotEnded
+from core.event_bus import KERNEL, EventBus, job_payload
+from core.gate import Gate
+from core.jobs import ALL, Job, Json, LogEntry, Page, Query, State, Summary
+from core.waiting import Waiting
+
+if TYPE_CHECKING:
+    from core.admission import Admission
+    from core.clock import Clock
+    from core.engine import Engine
+    from core.submission import Submission
+
+_TRIES = 20  # how often a job may change under our hands before we give up
+_GLANCE = 1.0  # seconds between two looks at a job that another process may end
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shortcuts:
+    """What the bus tells the workers of its own process directly, to save them a poll."""
+
+    #: New work may be claimable in that queue.
+    wake: Callable[[str], object] = lambda queue: None
+    #: The running attempt of that job is to stop.
+    stop_attempt: Callable[[str], object] = lambda job_id: None
+
+
+class Bus:
+    """Take jobs in and answer for them."""
+
+    def __init__(self, engine: Engine, admission: Admission, events: EventBus, clock: Clock, gate: Gate) -> None:
+        self.engine = engine
+        self.admission = admission
+        self.events = events
+        self.gate = gate
+        self.shortcuts = Shortcuts()
+        self._clock = clock
+        self._waiting = Waiting(events)
+
+    def submit(self, submission: Submission) -> Job:
+        """Store a job durably and return it, or the job that the same idempotency key made before.
+
+        Raises UnknownAction, BrokenAction, InvalidParams, InvalidRequest, IdempotencyConflict, Unsupported,
+        ShuttingDown, QueueFull, DiskFull or EngineUnavailable: then nothing was queued. After OutcomeUnknown
+        the job may have been.
+        """
+        return self._stored([self.admission.admitted(submission)])[0]
+
+    def submit_document(self, document: Json) -> Job:
+        """Submit what a JSON object describes, with the fields of `POST /inbound`; raises as `submit`."""
+        return self._stored([self.admission.admitted_document(document)])[0]
+
+    def submit_many(self, submissions: Sequence[Submission]) -> list[Job]:
+        """Store all of the jobs or none, at most 1,000; raises as `submit`."""
+        return self._stored(self.admission.admitted_many(submissions))
+
+    def get(self, job_id: str) -> Job:
+        """Return the whole job. Raises JobNotFound, JobExpired or RecordDamaged."""
+        return self.engine.get(job_id)
+
+    def peek(self, job_id: str) -> Summary:
+        """Return the job without its params and result; raises as `get`."""
+        return self.engine.peek(job_id)
+
+    def wait(self, job_id: str, timeout: float) -> Summary:
+        """Return the job's summary as soon as it has ended, or as it stands after `timeout` seconds."""
+        deadline = self._clock.monotonic() + timeout
+        with self._waiting.alarm(job_id) as ended:
+            while True:
+                job = self.engine.peek(job_id)
+                left = deadline - self._clock.monotonic()
+                if job.state.ended or left <= 0 or self._waiting.closed:
+                    return job
+                self._clock.wait(ended, min(left, _GLANCE))
+                ended.clear()
+
+    def find(self, query: Query) -> Page:
+        """Return one page of summaries, newest first."""
+        return self.engine.find(query)
+
+    def count(self, query: Query = ALL) -> dict[State, int]:
+        """Return how many jobs are in each state."""
+        return self.engine.count(query)
+
+    def logs(self, job_id: str, *, offset: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """Return log entries of the job, oldest first; raises as `get`."""
+        return self.engine.logs(job_id, offset=offset, limit=limit)
+
+    def cancel(self, job_id: str, *, reason: str = "Cancelled on request.") -> Job:
+        """Cancel a waiting job at once, or ask a running one to stop; return the job as it then stands.
+
+        Raises JobEnded when it is too late, JobNotFound or JobExpired.
+        """
+        for _ in range(_TRIES):
+            job = self.engine.get(job_id)
+            if job.state.ended:
+                raise JobEnded(job_id, job.state)
+            if job.cancel_requested:
+                return job
+            try:
+                return self._cancelled(job, reason)
+            except Conflict:
+                continue
+        raise EngineUnavailable(f"Job {job_id} keeps changing; it could not be cancelled.", hint="Try again.")
+
+    def retry(self, job_id: str, *, params: Mapping[str, Json] | None = None) -> Job:
+        """Run an ended job again, with its params or edited ones, as a new job that names the old one.
+
+        Raises JobNotEnded for a job that still waits or runs, and as `submit`.
+        """
+        old = self.engine.get(job_id)
+        if not old.state.ended:
+            raise JobNotEnded(job_id, old.state)
+        return self._stored([self.admission.admitted_again(old, params)])[0]
+
+    def hang_up(self) -> None:
+        """Answer everybody who waits for a job at once, from now on: the process is about to stop."""
+        self._waiting.close()
+
+    def purge(self, before: float) -> int:
+        """Remove all jobs that ended before a time in Unix seconds; return how many."""
+        removed = 0
+        while (some := self.engine.purge(before)) > 0:
+            removed += some
+        return removed
+
+    def _stored(self, jobs: Sequence[Job]) -> list[Job]:
+        with self.gate.entered():
+            stored = [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
+        for asked, answer in zip(jobs, stored, strict=True):
+            if asked.id == answer.id:
+                self.shortcuts.wake(answer.queue)
+                self.events.publish("task.queued", KERNEL, job_payload(answer))
+        return stored
+
+    def _cancelled(self, job: Job, reason: str) -> Job:
+        if job.state is State.RUNNING:
+            wished = lifecycle.asked_to_cancel(job, reason=reason)
+            self.engine.swap(job, wished)
+            self.shortcuts.stop_attempt(job.id)
+            return wished
+        ended = lifecycle.cancelled(job, now=self._clock.now(), reason=reason)
+        self.engine.swap(job, ended)
+        self.events.publish("task.cancelled", KERNEL, job_payload(ended))
+        return ended

@@ -1,0 +1,192 @@
+"""When the machine may switch itself off: facts in, typed reasons to stay on, or the verdict to stop. Pure.
+
+Polls, dashboards, health checks and refused requests are no facts: they never keep the machine on. Ages are
+taken on the boot-time clock, which counts sleep and never jumps; only due moments are wall-clock times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.timing import format_duration
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hold:
+    """Somebody's wish that the machine stay on."""
+
+    #: Boot-time seconds at which it ends.
+    until: float
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """All that the verdict depends on. Boot-time seconds count from the machine's boot."""
+
+    #: Jobs that could run now.
+    queued: int = 0
+    running: int = 0
+    #: When the next deferred job is due, in Unix seconds.
+    next_due: float | None = None
+    #: For each ended job whose result nobody has read: boot-time seconds at which it is waited for no longer.
+    unread: tuple[float, ...] = ()
+    #: Announcements that were not delivered yet.
+    pending_webhooks: int = 0
+    #: When a job was last submitted or ended, in boot-time seconds; None when none was since the start.
+    last_activity: float | None = None
+    #: Why the rest could not be found out; empty when it could.
+    unknown: str = ""
+    hold: Hold | None = None
+    #: The moment of the verdict, in Unix seconds and in boot-time seconds.
+    now: float = 0.0
+    boottime: float = 0.0
+    #: When the service started, in boot-time seconds.
+    started: float = 0.0
+
+    @property
+    def uptime(self) -> float:
+        """Seconds since the service started."""
+        return self.boottime - self.started
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Policy:
+    """How long the machine stays on for what; in seconds."""
+
+    idle_timeout: float = 900.0
+    #: A job due within this time is not worth a stop.
+    due_window: float = 900.0
+    boot_grace: float = 300.0
+    #: What the cloud charges at least, counted from boot.
+    paid_minute: float = 60.0
+    max_uptime: float = 43_200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the machine stays on."""
+
+    #: For programs: queued, running, due_soon, undelivered, webhook_pending, hold, boot_grace, paid_minute,
+    #: idle_timeout, or unknown.
+    code: str
+    #: For people: a clause that goes after "because".
+    message: str
+    #: Unix seconds at which it ends by itself; None when only work can end it.
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the machine is to stop, and why."""
+
+    stop: bool
+    reasons: tuple[Reason, ...]
+    #: One sentence for people.
+    message: str
+    #: The longest uptime is over, so the machine stops in spite of all reasons.
+    forced: bool = False
+
+
+def judge(facts: Facts, policy: Policy) -> Verdict:
+    """Return the verdict: stop when no reason to stay is left, or when the longest uptime is over."""
+    reasons = reasons_to_stay(facts, policy)
+    because = _listed([reason.message for reason in reasons])
+    if facts.uptime >= policy.max_uptime:
+        left = f", although {because}" if reasons else ""
+        limit = format_duration(policy.max_uptime)
+        return Verdict(True, reasons, f"Stopping: the longest uptime, {limit}, is over{left}.", forced=True)
+    if reasons:
+        return Verdict(False, reasons, f"On because {because}.")
+    return Verdict(True, (), "Stopping: nothing is left to do.")
+
+
+def reasons_to_stay(facts: Facts, policy: Policy) -> tuple[Reason, ...]:
+    """Return every reason to stay on that holds now; an empty tuple means that the machine may stop."""
+    found = (
+        _unknown(facts),
+        _queued(facts),
+        _running(facts),
+        _due_soon(facts, policy),
+        _undelivered(facts),
+        _webhook_pending(facts),
+        _held(facts),
+        _recent_work(facts, policy),
+        _boot_grace(facts, policy),
+        _paid_minute(facts, policy),
+    )
+    return tuple(reason for reason in found if reason)
+
+
+def _unknown(facts: Facts) -> Reason | None:
+    return Reason("unknown", f"the jobs cannot be counted ({facts.unknown})") if facts.unknown else None
+
+
+def _queued(facts: Facts) -> Reason | None:
+    return Reason("queued", _count(facts.queued, "job waits", "jobs wait")) if facts.queued else None
+
+
+def _running(facts: Facts) -> Reason | None:
+    return Reason("running", _count(facts.running, "job runs", "jobs run")) if facts.running else None
+
+
+def _due_soon(facts: Facts, policy: Policy) -> Reason | None:
+    if facts.next_due is None or facts.next_due - facts.now > policy.due_window:
+        return None
+    away = facts.next_due - facts.now
+    when = f"in {format_duration(away)}" if away > 0 else "now"
+    return Reason("due_soon", f"a deferred job is due {when}")
+
+
+def _undelivered(facts: Facts) -> Reason | None:
+    waiting = [until for until in facts.unread if until > facts.boottime]
+    if not waiting:
+        return None
+    message = _count(len(waiting), "result has not been read", "results have not been read")
+    return _until(facts, max(waiting), "undelivered", message)
+
+
+def _webhook_pending(facts: Facts) -> Reason | None:
+    if not facts.pending_webhooks:
+        return None
+    return Reason("webhook_pending", _count(facts.pending_webhooks, "webhook waits", "webhooks wait"))
+
+
+def _held(facts: Facts) -> Reason | None:
+    if facts.hold is None:
+        return None
+    return _until(facts, facts.hold.until, "hold", f"{facts.hold.by} holds it ({facts.hold.why})")
+
+
+def _recent_work(facts: Facts, policy: Policy) -> Reason | None:
+    if facts.last_activity is None:
+        return None
+    age = format_duration(facts.boottime - facts.last_activity)
+    return _until(
+        facts, facts.last_activity + policy.idle_timeout, "idle_timeout", f"the last work was {age} ago"
+    )
+
+
+def _boot_grace(facts: Facts, policy: Policy) -> Reason | None:
+    message = f"it started {format_duration(facts.uptime)} ago"
+    return _until(facts, facts.started + policy.boot_grace, "boot_grace", message)
+
+
+def _paid_minute(facts: Facts, policy: Policy) -> Reason | None:
+    message = f"the first {format_duration(policy.paid_minute)} since boot are paid anyway"
+    return _until(facts, policy.paid_minute, "paid_minute", message)
+
+
+def _until(facts: Facts, end: float, code: str, message: str) -> Reason | None:
+    """Return the reason while the boot-time clock has not reached `end`."""
+    left = end - facts.boottime
+    return Reason(code, message, facts.now + left) if left > 0 else None
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _listed(clauses: list[str]) -> str:
+    return " and ".join([", ".join(clauses[:-1]), clauses[-1]] if len(clauses) > 1 else clauses)

@@ -1,0 +1,112 @@
+"""Rescue the jobs of dead workers, purge what is old, do the engine's upkeep: about once a second, in one thread."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import lifecycle
+from core.errors import BusError, Conflict, EngineUnavailable, JobExpired, JobNotFound
+from core.event_bus import KERNEL, EventBus, job_payload
+from core.ids import JOB_ID, submitted_ms
+from core.jobs import Job, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from core.clock import Clock
+    from core.engine import Engine
+
+TICK = 1.0  # seconds: a dead worker, a dropped file, a due job is noticed within it
+PURGE_EVERY = 60.0
+
+_SOONEST = 0.01
+
+
+class Janitor:
+    """Keep the store tidy and every job moving."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        events: EventBus,
+        clock: Clock,
+        *,
+        wake_all: Callable[[], object],
+        backoff: Callable[[int], float],
+        downloads: Path,
+        result_ttl: float,
+    ) -> None:
+        self._engine = engine
+        self._events = events
+        self._clock = clock
+        self._wake_all = wake_all
+        self._backoff = backoff
+        self._downloads = downloads
+        self._result_ttl = result_ttl
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+        self._purged_at = clock.monotonic()
+
+    def start(self) -> None:
+        """Begin to look after the store in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for the round that is under way."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def round(self) -> float:
+        """Look after everything once; return the seconds until the next round is due."""
+        now = self._clock.now()
+        try:
+            new_work = self._engine.upkeep(now)
+            for job in self._engine.abandoned(now):
+                self._rescue(job, now)
+                new_work = True
+            if self._clock.monotonic() - self._purged_at >= PURGE_EVERY:
+                self._purge(now)
+            due = self._engine.next_due()
+        except EngineUnavailable as error:
+            self._events.publish("system.engine_unavailable", KERNEL, {"message": error.message})
+            return TICK
+        if new_work or (due is not None and due <= now):
+            self._wake_all()
+        return TICK if due is None else min(TICK, max(_SOONEST, due - now))
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._clock.wait(self._stopped, pause):
+            try:
+                pause = self.round()
+            except BusError as error:
+                self._events.publish("system.janitor_failed", KERNEL, {"message": error.message})
+                pause = TICK
+
+    def _rescue(self, job: Job, now: float) -> None:
+        rescued = lifecycle.lost(job, now=now, delay=self._backoff(job.attempt))
+        try:
+            self._engine.swap(job, rescued)
+        except Conflict:  # Its own attempt settled it in the meantime: nothing to rescue.
+            return
+        self._events.publish(f"task.{_ENDINGS[rescued.state]}", KERNEL, job_payload(rescued))
+
+    def _purge(self, now: float) -> None:
+        self._purged_at = self._clock.monotonic()
+        self._engine.purge(now - self._result_ttl)
+        self._remove_artefacts(older_than_ms=(now - self._result_ttl) * 1000)
+
+    def _remove_artefacts(self, older_than_ms: float) -> None:
+        for folder in self._downloads.iterdir() if self._downloads.is_dir() else ():
+            if JOB_ID.fullmatch(folder.name) and submitted_ms(folder.name) < older_than_ms:
+                try:
+                    self._engine.peek(folder.name)
+                except (JobExpired, JobNotFound):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+_ENDINGS = {State.QUEUED: "retrying", State.FAILED: "failed", State.CANCELLED: "cancelled"}

@@ -1,0 +1,96 @@
+"""All parts of a running bus, put together by wiring.py; started, drained and asked for facts as one."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from core.event_bus import KERNEL
+
+if TYPE_CHECKING:
+    from core.bus import Bus
+    from core.clock import Clock
+    from core.deliveries import Deliveries
+    from core.event_bus import EventBus
+    from core.janitor import Janitor
+    from core.metrics import Metrics
+    from core.pool import Pool
+    from core.power import Power
+    from core.registry import Registry
+    from core.runner import Runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """What the dialects are handed."""
+
+    bus: Bus
+    registry: Registry
+    runner: Runner
+    pool: Pool
+    janitor: Janitor
+    power: Power
+    deliveries: Deliveries
+    metrics: Metrics
+    events: EventBus
+    clock: Clock
+    #: Seconds that running jobs get to end when the process is told to stop.
+    drain_timeout: float = 20.0
+    #: What the operator should know of the settings, found before the log was open.
+    warnings: tuple[str, ...] = ()
+    #: Another one at every start: clients tell a new boot from an old one.
+    boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _drained: threading.Event = field(default_factory=threading.Event)
+    _draining: threading.Lock = field(default_factory=threading.Lock)
+
+    def start(self, *, work: bool = True) -> None:
+        """Begin to work: claim jobs unless told not to, look after the store, watch for idleness."""
+        for name, reason in self.registry.broken.items():
+            self._say("system.broken_action", name=name, reason=reason)
+        for warning in (*self.warnings, *self.bus.engine.check()):
+            self._say("system.warning", message=warning)
+        if work:
+            self.pool.start()
+        self.janitor.start()
+        self.power.start()
+        slots = sum(1 for _ in self.pool.status())
+        self._say("system.startup", engine=self.bus.engine.name, actions=len(self.registry.actions), slots=slots)
+
+    def begin_drain(self) -> None:
+        """Refuse and claim nothing more, and drain in a thread of its own: what a signal handler may call."""
+        self.bus.gate.shut()
+        self.pool.stop_claiming()
+        threading.Thread(target=self.drain, name="drain").start()
+
+    def drain(self) -> None:
+        """Let running jobs end, put back those that do not in time, let go of the store. Once; others wait for it."""
+        if not self._draining.acquire(blocking=False):
+            self._drained.wait()
+            return
+        self.bus.gate.shut()
+        self.bus.hang_up()
+        in_time = self.pool.drain(self.drain_timeout)
+        self.janitor.stop()
+        self.power.stop()
+        self._say("system.shutdown", message="all jobs ended" if in_time else "the running jobs were put back")
+        self.bus.engine.close()
+        self._drained.set()
+
+    def readings(self) -> Mapping[str, Mapping[str, float]]:
+        """Return the gauges of `GET /metrics`, read from the store, the pool and the power logic."""
+        statuses = [slot.status for slot in self.pool.status()]
+        power = self.power.status()
+        return {
+            "task_queue_size": {state.value: float(number) for state, number in self.bus.count().items()},
+            "worker_count": {name: float(statuses.count(name)) for name in ("idle", "busy", "offline")},
+            "aafai_accepting": {"": float(not self.bus.gate.closed)},
+            "aafai_broken_actions": {"": float(len(self.registry.broken))},
+            "aafai_reasons_to_stay_on": {reason.code: 1.0 for reason in power.reasons},
+            "aafai_uptime_seconds": {"": power.uptime},
+        }
+
+    def _say(self, event_type: str, **payload: object) -> None:
+        self.events.publish(event_type, KERNEL, payload)

@@ -1,0 +1,95 @@
+"""Events become log lines here: all log wording of the bus is in this file. `logger` is for actions and schedules too."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from core.event_bus import KERNEL, EventBus, EventMessage
+
+#: The bus's own logger; what it says goes to standard error.
+logger = logging.getLogger("aafai-bus")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+#: Event type → level and wording; the words in braces are fields of the event's payload.
+WORDING: Mapping[str, tuple[int, str]] = {
+    "task.queued": (logging.INFO, "job {job_id} ({action}) queued"),
+    "task.started": (logging.INFO, "job {job_id} ({action}) started, attempt {attempt}, on {worker}"),
+    "task.progress": (logging.DEBUG, "job {job_id} ({action}) progress {progress}"),
+    "task.completed": (logging.INFO, "job {job_id} ({action}) succeeded after {seconds:.2f} s"),
+    "task.retrying": (logging.WARNING, "job {job_id} ({action}) will run again: {reason}"),
+    "task.failed": (logging.ERROR, "job {job_id} ({action}) failed: {reason}"),
+    "task.cancelled": (logging.INFO, "job {job_id} ({action}) was cancelled"),
+    "task.dropped": (logging.WARNING, "job {job_id} ({action}): a late outcome was dropped, another had settled it"),
+    "system.startup": (logging.INFO, "accepting jobs on {engine}: {actions} actions, {slots} slots"),
+    "system.broken_action": (logging.ERROR, "action {name} could not be loaded: {reason}"),
+    "system.unknown_setting": (logging.WARNING, "{message}"),
+    "system.warning": (logging.WARNING, "{message}"),
+    "system.engine_unavailable": (logging.ERROR, "the store does not answer: {message}"),
+    "system.janitor_failed": (logging.ERROR, "the janitor's round failed: {message}"),
+    "system.draining": (logging.INFO, "the gate is closed: {message}"),
+    "system.reopened": (logging.INFO, "the gate is open again: {message}"),
+    "system.would_stop": (logging.INFO, "nothing is left to do; the power switch is 'none', so the machine stays on"),
+    "system.power_failed": (logging.ERROR, "the machine could not be switched off: {message}"),
+    "system.shutdown": (logging.INFO, "stopping: {message}"),
+}
+
+
+class PlainFormatter(logging.Formatter):
+    """One line a record, time first, control characters made visible so that no job can forge a line."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return _CONTROL.sub(lambda found: f"\\x{ord(found.group()):02x}", super().format(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  The name is logging's.
+        """Return the traceback's lines joined by bars, because a record is one line."""
+        return " | ".join(super().formatException(ei).splitlines())
+
+
+def configure(*, level: str = "INFO", style: str = "plain") -> None:
+    """Send the bus's log to standard error: `plain` lines for people, or `json` lines for programs."""
+    stream = logging.StreamHandler()
+    stream.setFormatter(_json_formatter() if style == "json" else PlainFormatter())
+    logger.handlers = [stream]
+    logger.propagate = False
+    logger.setLevel(level)
+
+
+def log_events(events: EventBus) -> None:
+    """Write a log line for every event of the bus that has a wording."""
+    events.subscribe("logger", None, _log)
+
+
+def _json_formatter() -> logging.Formatter:
+    return JsonFormatter(
+        "%(asctime)s %(levelname)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"}
+    )
+
+
+def _log(message: EventMessage) -> None:
+    if message.source_agent != KERNEL or message.event_type not in WORDING:
+        return
+    level, wording = WORDING[message.event_type]
+    if logger.isEnabledFor(level):
+        fields = dict(message.payload)
+        fields["seconds"] = fields.get("seconds") or 0.0
+        fields["reason"] = (fields.get("error") or {}).get("message") or fields.get("reason", "")
+        logger.log(level, wording.format_map(_Lenient(fields)), extra=_extra(message))
+
+
+def _extra(message: EventMessage) -> dict[str, Any]:
+    return {"event": message.event_type, "job_id": message.payload.get("job_id")}
+
+
+class _Lenient(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"

@@ -1,0 +1,173 @@
+"""Worker slots on APScheduler's thread pool: each claims, runs and claims again; a submit wakes one at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from core.bell import Bell
+from core.errors import EngineUnavailable
+from core.jobs import Job, State
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.engine import Engine
+    from core.runner import Runner
+
+MOST_SLOTS = 64
+
+_BLINK = 0.005  # seconds
+_PAUSE = 1.0  # seconds before a slot asks an unavailable engine again
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # due at once, however the wall clock jumps
+
+
+@dataclass(slots=True)
+class Slot:
+    """One worker: a thread of the pool that serves one queue."""
+
+    id: str
+    queue: str
+    registered_at: float
+    wanted: bool = True
+    job: Job | None = None
+    completed: int = 0
+    failed: int = 0
+    busy_seconds: float = 0.0
+    gone: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def status(self) -> str:
+        """`busy`, `idle` or `offline`."""
+        if self.gone.is_set():
+            return "offline"
+        return "busy" if self.job else "idle"
+
+
+class Pool:
+    """Run the jobs of each queue in as many slots as that queue has."""
+
+    def __init__(
+        self, engine: Engine, runner: Runner, clock: Clock, *, slots: Mapping[str, int], lease: float = 60.0
+    ) -> None:
+        self._engine = engine
+        self._runner = runner
+        self._clock = clock
+        self._lease = lease
+        self._sizes = dict(slots)
+        self._slots: list[Slot] = []
+        self._bells = {queue: Bell() for queue in slots}
+        self._claiming = False
+        self._lock = threading.Lock()
+        self._started = 0
+        self._scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(MOST_SLOTS)},
+            job_defaults={"misfire_grace_time": None},
+            timezone=UTC,
+        )
+
+    def start(self) -> None:
+        """Start the slots of every queue."""
+        self._claiming = True
+        if not self._scheduler.running:
+            self._scheduler.start()
+        for queue, size in self._sizes.items():
+            self.scale(size, queue=queue)
+
+    def wake(self, queue: str) -> None:
+        """Tell one idle slot of the queue that there may be work."""
+        if bell := self._bells.get(queue):
+            bell.ring()
+
+    def wake_all(self) -> None:
+        """Tell every idle slot that there may be work."""
+        for bell in self._bells.values():
+            bell.ring_all()
+
+    def scale(self, size: int, *, queue: str = "default") -> int:
+        """Set how many slots serve a queue, 0 to 64 in all; running jobs end first. Returns the former number."""
+        with self._lock:
+            serving = [slot for slot in self._slots if slot.queue == queue and slot.wanted]
+            for slot in serving[size:]:
+                slot.wanted = False
+            for _ in range(size - len(serving)):
+                self._add_slot(queue)
+            self._sizes[queue] = size
+        self.wake_all()
+        return len(serving)
+
+    def stop_claiming(self) -> None:
+        """Claim nothing more. Takes no lock: a signal handler may call it."""
+        self._claiming = False
+
+    def drain(self, timeout: float, *, grace: float = 2.0) -> bool:
+        """Claim nothing more, give running jobs `timeout` seconds to end and put back the others.
+
+        A job that is put back has its attempt given back. Returns whether every job ended by itself.
+        """
+        self.stop_claiming()
+        self.wake_all()
+        deadline = self._clock.monotonic() + timeout
+        in_time = all(
+            self._clock.wait(slot.gone, max(0.0, deadline - self._clock.monotonic())) for slot in self._slots
+        )
+        if not in_time:
+            self._runner.give_back(grace=grace)
+        self._shut_down()
+        return in_time
+
+    def status(self) -> list[Slot]:
+        """Return the slots, those that are leaving included while they are busy."""
+        with self._lock:
+            self._slots = [slot for slot in self._slots if slot.wanted or not slot.gone.is_set()]
+            return list(self._slots)
+
+    def _shut_down(self) -> None:
+        # A scheduler that is shut down while it hands a slot to its threads raises in its own thread.
+        while self._scheduler.running and self._scheduler.get_jobs():
+            self._clock.wait(threading.Event(), _BLINK)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def _add_slot(self, queue: str) -> None:
+        self._started += 1
+        slot = Slot(f"worker-{self._started:03d}-internal", queue, self._clock.now())
+        self._bells.setdefault(queue, Bell())
+        self._slots.append(slot)
+        self._scheduler.add_job(self._serve, "date", run_date=_LONG_AGO, args=[slot], id=slot.id)
+
+    def _serve(self, slot: Slot) -> None:
+        bell = self._bells[slot.queue]
+        try:
+            while self._claiming and slot.wanted:
+                heard = bell.strokes
+                if job := self._claim(slot):
+                    self._perform(slot, job)
+                else:
+                    bell.wait_beyond(heard)
+        finally:
+            slot.gone.set()
+
+    def _claim(self, slot: Slot) -> Job | None:
+        try:
+            return self._engine.claim(slot.id, now=self._clock.now(), lease=self._lease, queues=[slot.queue])
+        except EngineUnavailable:
+            self._clock.wait(slot.gone, _PAUSE)
+            return None
+
+    def _perform(self, slot: Slot, job: Job) -> None:
+        slot.job = job
+        began = self._clock.monotonic()
+        try:
+            ended = self._runner.perform(job)
+        finally:
+            slot.job = None
+            slot.busy_seconds += self._clock.monotonic() - began
+        if ended is not None and ended.state.ended:
+            slot.completed += ended.state is State.SUCCEEDED
+            slot.failed += ended.state is State.FAILED

@@ -1,0 +1,233 @@
+"""One attempt as a pipeline: resolve, isolate, time-limit, run, settle."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core import lifecycle
+from core.actions import ActionSpec
+from core.attempt import Attempt, Submit, Why
+from core.attempt_child import Order
+from core.claim import Claim, Step
+from core.context import JobContext
+from core.errors import BusError, EngineUnavailable
+from core.event_bus import KERNEL, EventBus, job_payload
+from core.invocation import invoke
+from core.isolation import ProcessAttempt, clean_environment
+from core.job_log import JobLog
+from core.jobs import Job, JobError, State
+from core.keeper import Keeper
+from core.outcome import Ending, Outcome
+from core.results import DEFAULT_LIMIT
+
+if TYPE_CHECKING:
+    from core.clock import Clock
+    from core.engine import Engine
+    from core.registry import Registry
+
+_PAUSE = 1.0  # seconds before a store that does not answer is asked again
+_EVENTS = {
+    State.SUCCEEDED: "task.completed",
+    State.FAILED: "task.failed",
+    State.CANCELLED: "task.cancelled",
+    State.QUEUED: "task.retrying",
+}
+
+
+class Runner:
+    """Run attempts of claimed jobs and settle them. Any number of threads may perform at once."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        clock: Clock,
+        events: EventBus,
+        *,
+        downloads: Path,
+        submit: Submit,
+        backoff: Callable[[int], float],
+        grace: float = 5.0,
+        lease: float = 60.0,
+        result_limit: int = DEFAULT_LIMIT,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._registry = registry
+        self._clock = clock
+        self._events = events
+        self._downloads = downloads
+        self._submit = submit
+        self._backoff = backoff
+        self._grace = grace
+        self._result_limit = result_limit
+        self._environment = clean_environment(os.environ) if environment is None else environment
+        self._attempts: dict[str, Attempt] = {}
+        self._stopping = threading.Event()
+        self.keeper = Keeper(
+            engine,
+            clock,
+            attempts=self._running,
+            told=lambda job: self._say("task.progress", job),
+            overdue=self._time_out,
+            grace=grace,
+            lease=lease,
+        )
+
+    def perform(self, job: Job) -> Job | None:
+        """Run one attempt of a claimed job and settle it; raises nothing that the action is to blame for.
+
+        Returns the job as it was settled, or None when the claim had passed to somebody else.
+        """
+        claim = Claim(self._engine, job)
+        try:
+            spec = self._resolved(job)
+        except BusError as error:
+            return self._settled(
+                claim, Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
+            )
+        attempt = self._begun(claim, spec)
+        try:
+            outcome = (
+                self._in_thread(attempt) if spec.limits.isolation == "thread" else self._in_process(attempt)
+            )
+            attempt.over.set()
+            attempt.job_log.flush()
+            return self._settled(claim, outcome)
+        finally:
+            self._attempts.pop(job.id)
+            attempt.settled.set()
+
+    def cancel(self, job_id: str) -> bool:
+        """Ask the running attempt of that job to stop; return whether it runs in this process."""
+        attempt = self._attempts.get(job_id)
+        if attempt is not None:
+            attempt.ask_to_stop(Why.CANCEL, grace=self._grace)
+        return attempt is not None
+
+    def running(self) -> list[str]:
+        """Return the ids of the jobs whose attempts run; one whose time is up counts until its thread ends."""
+        return list(self._attempts)
+
+    def give_back(self, job_ids: Collection[str] | None = None, *, grace: float) -> None:
+        """End running attempts, all unless ids are given, and queue their jobs again, the attempts not counted.
+
+        Processes are gone when this returns. A thread that does not stop within `grace` seconds is left
+        behind: whatever it returns is dropped.
+        """
+        chosen = [
+            attempt for attempt in self._running() if job_ids is None or attempt.claim.job.id in job_ids
+        ]
+        for attempt in chosen:
+            attempt.ask_to_stop(Why.DRAIN, grace=grace)
+        for attempt in chosen:
+            if attempt.spec.limits.isolation == "process":
+                attempt.settled.wait()
+            elif not self._clock.wait(attempt.settled, grace):
+                self._settled(attempt.claim, attempt.stopped())
+
+    def stop(self, grace: float) -> None:
+        """Give back whatever runs and let go of everything."""
+        self._stopping.set()
+        self.give_back(grace=grace)
+        self.keeper.stop()
+
+    def _resolved(self, job: Job) -> ActionSpec:
+        spec = self._registry.resolve(job.action)
+        spec.validate(job.params)
+        return spec
+
+    def _begun(self, claim: Claim, spec: ActionSpec) -> Attempt:
+        attempt = Attempt(
+            claim,
+            spec,
+            JobLog(self._engine, claim.job.id, self._clock),
+            submit=self._submit,
+            clock=self._clock,
+            lifeline=self._engine.lifeline(claim.job),
+        )
+        self._attempts[claim.job.id] = attempt
+        self.keeper.attend()
+        self._say("task.started", claim.job)
+        return attempt
+
+    def _in_thread(self, attempt: Attempt) -> Outcome:
+        job = attempt.claim.job
+        context = JobContext(
+            job_id=job.id,
+            attempt=job.attempt,
+            params=job.params,
+            folder=self._folder(job),
+            channel=attempt,
+            clock=self._clock,
+            deadline=attempt.deadline,
+        )
+        return attempt.judged(invoke(attempt.spec, job.params, context, result_limit=self._result_limit))
+
+    def _in_process(self, attempt: Attempt) -> Outcome:
+        job = attempt.claim.job
+        order = Order(
+            job_id=job.id,
+            attempt=job.attempt,
+            path=attempt.spec.path.resolve(),
+            params=dict(job.params),
+            files=self._folder(job),
+            deadline=attempt.deadline,
+            result_limit=self._result_limit,
+            environment=self._environment,
+        )
+        return ProcessAttempt(attempt, order, self._clock, grace=self._grace).run()
+
+    def _settled(self, claim: Claim, outcome: Outcome) -> Job | None:
+        """Store what the outcome makes of the job and tell everybody; ask on while the store does not answer."""
+        while outcome.ending is not Ending.DROPPED:
+            try:
+                job = claim.change(self._step(outcome))
+            except EngineUnavailable as error:
+                self._events.publish("system.engine_unavailable", KERNEL, {"message": error.message})
+                if self._clock.wait(self._stopping, _PAUSE):
+                    return None
+                continue
+            if job is None:
+                break
+            self._say("task.given_back" if outcome.ending is Ending.GIVEN_BACK else _EVENTS[job.state], job)
+            return job
+        self._say("task.dropped", claim.job)
+        return None
+
+    def _step(self, outcome: Outcome) -> Step:
+        now = self._clock.now()
+        error = JobError(code=outcome.code, message=outcome.message)
+
+        def step(job: Job) -> Job:
+            if outcome.ending is Ending.SUCCEEDED:
+                return lifecycle.succeeded(job, result=outcome.result, now=now)
+            if outcome.ending is Ending.CANCELLED or job.cancel_requested:
+                said = outcome.message if outcome.ending is Ending.CANCELLED else ""
+                return lifecycle.cancelled(job, now=now, reason=said or None)
+            if outcome.ending is Ending.GIVEN_BACK:
+                return lifecycle.given_back(job)
+            delay = self._backoff(job.attempt) if outcome.delay is None else outcome.delay
+            final = outcome.ending is Ending.GIVEN_UP
+            return lifecycle.failed(job, error=error, now=now, delay=delay, final=final)
+
+        return step
+
+    def _time_out(self, attempt: Attempt) -> None:
+        """Report a thread whose time is up; it keeps its slot until it ends, and its outcome is dropped."""
+        attempt.ask_to_stop(Why.TIMEOUT, grace=self._grace)
+        if attempt.stop is not None and attempt.stop.why is Why.TIMEOUT:
+            self._settled(attempt.claim, attempt.stopped())
+
+    def _running(self) -> list[Attempt]:
+        return list(self._attempts.values())
+
+    def _folder(self, job: Job) -> Path:
+        return (self._downloads / job.id).absolute()
+
+    def _say(self, event_type: str, job: Job) -> None:
+        self._events.publish(event_type, KERNEL, job_payload(job))

@@ -1,0 +1,90 @@
+"""From the signature of an action's `run` function: the schema of its params and how they are read."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from core.actions import ParamsReader
+from core.errors import InvalidParams, Problem
+from core.jobs import Json
+
+#: The keyword-only argument through which an action gets its JobContext.
+CONTEXT = "job"
+
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+# Fields bear a prefix and the param's name is their alias, so that a param may be called `json` or `copy`.
+_PREFIX = "param_"
+_SETTINGS = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class SignatureReader(ParamsReader):
+    """Read params strictly by the types of a signature: no text passes for a number, no unknown name."""
+
+    def __init__(self, model: type[BaseModel]) -> None:
+        self._model = model
+        self.schema = {**model.model_json_schema(), "title": "params"}
+
+    def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the params that were given, JSON-ready. Raises InvalidParams without echoing any value."""
+        return self._read(action, params).model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:
+        """Return every argument as the type that the signature names, defaults too. Raises InvalidParams."""
+        read = self._read(action, params)
+        return {name.removeprefix(_PREFIX): getattr(read, name) for name in self._model.model_fields}
+
+    def _read(self, action: str, params: Mapping[str, Json]) -> BaseModel:
+        try:
+            return self._model.model_validate_json(json.dumps(params, ensure_ascii=False))
+        except ValidationError as error:
+            known = ", ".join(self.schema.get("properties", {})) or "none"
+            raise InvalidParams(action, [_problem(found, known) for found in _found(error)]) from None
+
+
+def reader_of(function: Callable[..., Any]) -> SignatureReader:
+    """Return the reader for a function's params. Raises TypeError when they cannot be given by name."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind not in _NAMED:
+            raise TypeError(f"{function.__name__}() takes {parameter}, but params are handed over by name.")
+        if name != CONTEXT:
+            default = ... if parameter.default is parameter.empty else parameter.default
+            fields[_PREFIX + name] = (Annotated[hints.get(name, Any), Field(alias=name)], default)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "error"
+        )  # What pydantic doubts about a signature is a fault of the action's file.
+        return SignatureReader(create_model("Params", __config__=_SETTINGS, **fields))
+
+
+# The first model of a process costs as much as twenty others: made here, before attempts are forked from this.
+SignatureReader(create_model("First", __config__=_SETTINGS))
+
+
+def wants_context(function: Callable[..., Any]) -> bool:
+    """Return whether a function asks for the JobContext."""
+    return CONTEXT in inspect.signature(function).parameters
+
+
+def _found(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def _problem(found: Mapping[str, Any], known: str) -> Problem:
+    field = "params" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in found["loc"])
+    match found["type"]:
+        case "missing":
+            return Problem(field, "is required")
+        case "extra_forbidden":
+            return Problem(field, f"is no param of this action; it takes: {known}")
+        case "value_error" | "assertion_error":
+            return Problem(field, "is refused by the action's own check")
+    return Problem(field, str(found["msg"]))

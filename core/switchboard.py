@@ -1,0 +1,86 @@
+"""Many descriptors read by one thread, which others can wake."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+Feed = Callable[[bytes], None]
+
+_CHUNK = 65_536
+
+
+class End(Protocol):
+    """A pipe or socket that can be read and closed."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+        ...
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+class Switchboard:
+    """Hand whatever arrives at an end to whoever listens to it."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        self._closed = False
+        self._lock = threading.Lock()
+
+    def attach(self, end: End, feed: Feed) -> None:
+        """Read from that end from now on, until it has ended; it is closed then."""
+        os.set_blocking(end.fileno(), False)
+        self._selector.register(end, selectors.EVENT_READ, feed)
+
+    def hears(self, end: End) -> bool:
+        """Return whether more may come from that end."""
+        return end in [key.fileobj for key in self._selector.get_map().values()]
+
+    def look(self, timeout: float | None) -> bool:
+        """Wait up to `timeout` seconds or for `ring`, hand over what came, and return whether anything did."""
+        came = False
+        for key, _ in self._selector.select(timeout):
+            if key.fd == self._bell:
+                os.eventfd_read(self._bell)
+            else:
+                came = True
+                self._read(key)
+        return came
+
+    def ring(self) -> None:
+        """End the wait of whoever looks. Any thread may ring, after the end too."""
+        with self._lock:
+            if not self._closed:
+                os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        """Close all ends that are still attached."""
+        with self._lock:
+            self._closed = True
+        for key in list(self._selector.get_map().values()):
+            if key.fd == self._bell:
+                os.close(self._bell)
+            else:
+                key.fileobj.close()  # type: ignore[union-attr]
+        self._selector.close()
+
+    def _read(self, key: selectors.SelectorKey) -> None:
+        try:
+            chunk = os.read(key.fd, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:  # A connection that was reset has ended, too.
+            chunk = b""
+        if chunk:
+            key.data(chunk)
+        else:
+            self._selector.unregister(key.fileobj)
+            key.fileobj.close()  # type: ignore[union-attr]

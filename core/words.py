@@ -1,0 +1,151 @@
+"""Words that people write in settings, and the values they stand for. Pure. Durations are in core.timing.
+
+Every function takes a stripped text and raises ValueError with one sentence that ends in the remedy.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from core.timing import parse_duration
+
+_FLAGS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*(B|KiB|MiB|GiB|TiB|)", re.ASCII)
+_SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_QUEUE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_TOKEN = re.compile(r"[!-~]{16,512}")
+_SWITCH = re.compile(r"none|systemd|command:\s*\S.*")
+
+
+def as_written(text: str) -> str:
+    """Return the text itself."""
+    return text
+
+
+def parse_flag(text: str) -> bool:
+    """Return whether the text says yes: true, yes, on or 1; or no: false, no, off or 0."""
+    if text.lower() not in _FLAGS:
+        raise ValueError(f"{text!r} is neither yes nor no: write true or false.")
+    return _FLAGS[text.lower()]
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return a reader that accepts only these words."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not known here: write one of {', '.join(words)}.")
+        return text
+
+    return read
+
+
+def whole(lowest: int, highest: int) -> Callable[[str], int]:
+    """Return a reader of whole numbers from `lowest` to `highest`, neither of them below 0."""
+
+    def read(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) < 19
+        if not digits or not lowest <= int(text) <= highest:
+            raise ValueError(f"{text!r} does not fit: write a whole number from {lowest} to {highest}.")
+        return int(text)
+
+    return read
+
+
+def parse_minutes(text: str) -> float:
+    """Return the seconds in a number of minutes, or in any duration that has a unit."""
+    return parse_duration(f"{text} minutes" if text[-1:].isdigit() else text)
+
+
+def parse_duration_or_off(text: str) -> float:
+    """Return the seconds of a duration; 0.0 for `off` and `0`."""
+    return 0.0 if text in {"0", "off"} else parse_duration(text)
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes meant by a number of bytes or by a number and KiB, MiB, GiB or TiB."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no size: write a number of bytes, or a number and KiB, MiB or GiB.")
+    return int(float(found[1]) * _SIZES[found[2]])
+
+
+def parse_list(text: str) -> tuple[str, ...]:
+    """Return the words between the commas, each once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def parse_slots(text: str) -> Mapping[str, int]:
+    """Return how many jobs of each queue may run at once, written as in `default=3,browser=1`."""
+    slots: dict[str, int] = {}
+    for entry in parse_list(text):
+        queue, _, number = (part.strip() for part in entry.partition("="))
+        if not _QUEUE.fullmatch(queue) or queue in slots:
+            raise ValueError(
+                f"{entry!r} names no queue, or one named before: write as in default=3,browser=1."
+            )
+        slots[queue] = whole(0, 50)(number)
+    if "default" not in slots:
+        raise ValueError(f"{text!r} leaves out the queue named default: write as in default=3,browser=1.")
+    return slots
+
+
+def parse_path(text: str) -> Path:
+    """Return the absolute path; a relative one starts at the current directory."""
+    return Path(text).absolute()
+
+
+def parse_host(text: str) -> str:
+    """Return the name or address to listen on."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if not _HOST.fullmatch(text):
+            raise ValueError(f"{text!r} is no address: write one without a port, as in 127.0.0.1.") from None
+    return text
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only programs of this machine can reach that name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def parse_token(text: str) -> str | None:
+    """Return the secret that clients must show; None for the empty text. The refusal never repeats it."""
+    if text and not _TOKEN.fullmatch(text):
+        raise ValueError(
+            "the token is too short or holds odd characters: make one with `openssl rand -hex 32`."
+        )
+    return text or None
+
+
+def parse_engine(text: str) -> str:
+    """Return the address of an engine: `scheme:rest`."""
+    if not re.match(r"[a-z]+:", text):
+        raise ValueError("the engine has no scheme: write as in file:/var/lib/aafai-bus/queues or memory:.")
+    return text
+
+
+def parse_switches(text: str) -> tuple[str, ...]:
+    """Return the power switches to try in turn, written with `;` between them."""
+    switches = tuple(part.strip() for part in text.split(";"))
+    for switch in switches:
+        if not _SWITCH.fullmatch(switch):
+            raise ValueError(f"{switch!r} is no switch: write none, systemd or command:/path/to/program.")
+    return switches

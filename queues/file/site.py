@@ -1,0 +1,51 @@
+"""What every part of the file engine stands on: the disk, the paths, the folders, a scratch folder."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from core.errors import EngineUnavailable, OutcomeUnknown
+from queues.file.disk import Disk
+from queues.file.folders import Folders
+from queues.file.layout import Layout
+
+
+@dataclass(slots=True)
+class Site:
+    """The ground that the parts of one engine object share."""
+
+    disk: Disk
+    layout: Layout
+    folders: Folders
+    #: This process's own folder below tmp/: what lies there is nobody's until it is renamed.
+    tmp: str
+    #: Why the state of the disk is unknown since a failed sync; empty while all is well.
+    doubt: str = ""
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def scratch(self, job_id: str) -> str:
+        """Return a path for a new file that no other thread uses."""
+        return f"{self.tmp}/{job_id}.{next(self._numbers)}"
+
+    def live_scratch(self, job_id: str) -> str:
+        """Return such a path on the file system of the live files."""
+        return f"{self.layout.live}/.{job_id}.{next(self._numbers)}"
+
+    def commit(self, folder: str, job_id: str) -> None:
+        """Make the names in the folder durable. Raises OutcomeUnknown, and from then on the engine is in doubt."""
+        try:
+            self.folders.settle(folder)
+        except OSError as error:
+            self.doubt = f"syncing {folder} failed: {os.strerror(error.errno or 0)}"
+            raise OutcomeUnknown(job_id, self.doubt) from error
+
+    def be_certain(self) -> None:
+        """Raise EngineUnavailable when the state of the disk is unknown."""
+        if self.doubt:
+            raise EngineUnavailable(
+                f"What is on the disk is unknown, because {self.doubt}.",
+                hint="Restart the bus: it then reads what is there.",
+            )

@@ -1,0 +1,116 @@
+"""A whole bus on the memory engine for tests of HTTP: nothing runs unless a test makes it run."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+
+from api.server import build_app
+from core import lifecycle
+from core.admission import Admission
+from core.bus import Bus
+from core.deliveries import Deliveries
+from core.event_bus import KERNEL, EventBus, LocalTransport, job_payload
+from core.gate import Gate
+from core.idle import Facts, Policy
+from core.jobs import Job, JobError, Progress
+from core.kernel import Kernel
+from core.metrics import Metrics
+from core.pool import Pool
+from core.power import Power
+from core.registry import Registry
+from queues.memory import MemoryEngine
+from tests.fakes import FakeClock
+
+ACTIONS = {
+    "fakejob.py": 'def run(delay_seconds: int = 5) -> dict:\n    """Wait.\n\n    Longer."""\n    return {}\n',
+    "download_website.py": 'def run(url: str, pages: int = 1) -> dict:\n    """Fetch a page."""\n    return {}\n',
+    "broken.py": "import no_such_module\n",
+}
+
+
+class StillClock(FakeClock):
+    """A clock that stands still, and really waits for events, at most ten seconds."""
+
+    def wait(self, event: threading.Event, timeout: float | None) -> bool:
+        return event.wait(10)
+
+
+@dataclass
+class Stage:
+    """A kernel and what a test does to it."""
+
+    kernel: Kernel
+    engine: MemoryEngine
+    clock: FakeClock
+    folder: Path
+
+    def client(self, **settings: Any) -> FlaskClient:
+        """Return a client of the bus, under those settings of `build_app`."""
+        return build_app(self.kernel, **{"version": "1.2.3", **settings}).test_client()
+
+    def claimed(self, job_id: str) -> Job:
+        job = self.engine.claim_one(job_id, "worker-1", now=self.clock.now(), lease=60.0)
+        assert job is not None
+        return job
+
+    def progressed(self, job_id: str, fraction: float, message: str) -> Job:
+        claimed = self.claimed(job_id)
+        progress = Progress(fraction=fraction, message=message, at=self.clock.now())
+        return self._swapped(claimed, lifecycle.progressed(claimed, progress), "progress")
+
+    def succeeded(self, job_id: str, result: Any) -> Job:
+        claimed = self.claimed(job_id)
+        ended = lifecycle.succeeded(claimed, result=result, now=self.clock.now())
+        return self._swapped(claimed, ended, "completed")
+
+    def failed(self, job_id: str, code: str, message: str) -> Job:
+        claimed = self.claimed(job_id)
+        error = JobError(code=code, message=message)
+        ended = lifecycle.failed(claimed, error=error, now=self.clock.now(), final=True)
+        return self._swapped(claimed, ended, "failed")
+
+    def _swapped(self, old: Job, new: Job, event: str) -> Job:
+        self.engine.swap(old, new)
+        self.kernel.events.publish(f"task.{event}", KERNEL, job_payload(new))
+        return new
+
+
+def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None) -> Stage:
+    """Return a bus whose actions are ACTIONS and whose store is the memory engine."""
+    clock, engine = clock or StillClock(), engine or MemoryEngine()
+    actions = folder / "actions"
+    actions.mkdir()
+    for name, text in ACTIONS.items():
+        (actions / name).write_text(text)
+    registry = Registry(actions)
+    registry.load()
+    events, gate = EventBus(LocalTransport()), Gate()
+    bus = Bus(engine, Admission(engine, registry, clock, default_timeout=600.0), events, clock, gate)
+    power = Power(
+        facts=Facts,
+        gate=gate,
+        clock=clock,
+        events=events,
+        policy=Policy(),
+        runtime_dir=folder,
+        record=folder / "stopped.json",
+    )
+    kernel = Kernel(
+        bus=bus,
+        registry=registry,
+        runner=None,  # type: ignore[arg-type]
+        pool=Pool(engine, None, clock, slots={}),  # type: ignore[arg-type]
+        janitor=None,  # type: ignore[arg-type]
+        power=power,
+        deliveries=Deliveries(events, clock, linger=600.0),
+        metrics=Metrics(events, lambda: kernel.readings()),
+        events=events,
+        clock=clock,
+        boot_id="boot-1",
+    )
+    return Stage(kernel=kernel, engine=engine, clock=clock, folder=folder)

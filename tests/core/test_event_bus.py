@@ -1,0 +1,100 @@
+"""Who publishes is heard by those who asked, and by nobody else's fault silenced."""
+
+import pytest
+
+from core.event_bus import EventBus, EventMessage, LocalTransport
+
+
+@pytest.fixture
+def transport():
+    return LocalTransport()
+
+
+@pytest.fixture
+def publisher(transport):
+    return EventBus(transport)
+
+
+@pytest.fixture
+def listener(transport):
+    bus = EventBus(transport)
+    yield bus
+    bus.close()
+
+
+def test_a_callback_hears_the_types_that_fit_its_pattern(publisher, listener):
+    heard: list[EventMessage] = []
+    listener.subscribe("support-bot", "task.*", heard.append)
+
+    publisher.publish("task.completed", "email-agent", {"task_id": "123"})
+    publisher.publish("system.startup", "email-agent")
+
+    assert [message.event_type for message in heard] == ["task.completed"]
+    assert heard[0].source_agent == "email-agent"
+    assert heard[0].payload == {"task_id": "123"}
+    assert heard[0].timestamp.endswith("+00:00")
+
+
+def test_listening_returns_what_came_and_none_when_nothing_did(publisher, listener):
+    listener.subscribe("support-bot")
+
+    publisher.publish("email.processed", "email-agent")
+
+    assert listener.listen(timeout=5).event_type == "email.processed"
+    assert listener.listen(timeout=0) is None
+
+
+def test_a_message_for_one_agent_reaches_no_other(publisher, transport):
+    heard = []
+    for name in ("a", "b"):
+        EventBus(transport).subscribe(name, None, lambda message, name=name: heard.append(name))
+
+    publisher.publish("email.processed", "email-agent", target_agent="b")
+
+    assert heard == ["b"]
+
+
+def test_a_callback_that_raises_stops_neither_the_publisher_nor_the_others(publisher, listener, capsys):
+    heard = []
+    listener.subscribe("broken", None, lambda message: 1 / 0)
+    listener.subscribe("whole", None, heard.append)
+
+    publisher.publish("email.processed", "email-agent")
+
+    assert len(heard) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_who_unsubscribes_hears_no_more(publisher, listener):
+    heard = []
+    listener.subscribe("support-bot", "task.*", heard.append)
+    listener.subscribe("support-bot", "system.*", heard.append)
+
+    listener.unsubscribe("support-bot", "task.*")
+    publisher.publish("task.completed", "x")
+    publisher.publish("system.startup", "x")
+    listener.unsubscribe("support-bot")
+    publisher.publish("system.startup", "x")
+
+    assert [message.event_type for message in heard] == ["system.startup"]
+
+
+def test_a_slow_listener_loses_the_oldest_events_and_no_memory(publisher, listener):
+    listener.subscribe("slow")
+
+    for number in range(10_002):
+        publisher.publish("count.up", "x", {"number": number})
+
+    assert listener.listen(timeout=0).payload == {"number": 2}
+
+
+def test_buses_made_without_arguments_hear_each_other():
+    heard = []
+    listener = EventBus()
+    listener.subscribe("somebody", "demo.said", heard.append)
+
+    EventBus().publish("demo.said", "somebody-else")
+    listener.close()
+    EventBus().publish("demo.said", "somebody-else")
+
+    assert len(heard) == 1

@@ -1,0 +1,196 @@
+"""Slots claim at once when woken, serve their queue only, and let go when told to."""
+
+import threading
+
+import pytest
+
+from core import lifecycle
+from core.clock import SystemClock
+from core.errors import EngineUnavailable
+from core.jobs import State
+from core.pool import Pool
+from tests.factories import a_job
+
+
+class Recorder:
+    """A runner that succeeds at once, or holds each job until it is released."""
+
+    def __init__(self, engine, clock, *, hold=False):
+        self.engine, self.clock = engine, clock
+        self.performed = []
+        self.started = threading.Semaphore(0)
+        self.release = threading.Event()
+        self.given_back = False
+        if not hold:
+            self.release.set()
+
+    def perform(self, job):
+        self.performed.append((job.worker, job.id))
+        self.started.release()
+        self.release.wait(30)
+        done = lifecycle.given_back(job) if self.given_back else lifecycle.succeeded(job, result=None, now=0)
+        self.engine.swap(job, done)
+        return done
+
+    def give_back(self, *, grace):
+        self.given_back = True
+        self.release.set()
+
+
+@pytest.fixture
+def a_pool(engine):
+    pools = []
+
+    def make(*, hold=False, **slots):
+        clock = SystemClock()
+        runner = Recorder(engine, clock, hold=hold)
+        pool = Pool(engine, runner, clock, slots=slots or {"default": 1})
+        pools.append((pool, runner))
+        pool.start()
+        return pool, runner
+
+    yield make
+    for pool, runner in pools:
+        runner.release.set()
+        pool.drain(30)
+
+
+def add(engine, pool, **fields):
+    job = engine.add(a_job(**fields))
+    pool.wake(job.queue)
+    return job
+
+
+def gone(pool):
+    return all(slot.gone.wait(30) for slot in pool.status())
+
+
+def test_a_wake_starts_a_waiting_job(engine, a_pool):
+    pool, runner = a_pool()
+
+    job = add(engine, pool)
+
+    assert runner.started.acquire(timeout=30)
+    assert runner.performed == [("worker-001-internal", job.id)]
+
+
+def test_work_that_was_there_before_the_start_is_taken_up(engine, a_pool):
+    jobs = [engine.add(a_job()) for _ in range(5)]
+
+    _, runner = a_pool()
+
+    for _ in jobs:
+        assert runner.started.acquire(timeout=30)
+    assert [job_id for _, job_id in runner.performed] == [job.id for job in jobs]
+
+
+def test_no_wake_is_missed_however_many_come_at_once(engine, a_pool):
+    pool, runner = a_pool(default=4)
+
+    submitters = [
+        threading.Thread(target=lambda: [add(engine, pool) for _ in range(50)]) for _ in range(4)
+    ]
+    for submitter in submitters:
+        submitter.start()
+
+    for _ in range(200):
+        assert runner.started.acquire(timeout=30)
+    assert len({job_id for _, job_id in runner.performed}) == 200
+
+
+def test_a_busy_queue_keeps_no_other_waiting(engine, a_pool):
+    pool, runner = a_pool(hold=True, default=1, browser=1)
+
+    add(engine, pool, queue="browser")
+    add(engine, pool, queue="browser")
+    light = add(engine, pool)
+
+    assert runner.started.acquire(timeout=30)
+    assert runner.started.acquire(timeout=30)
+    assert light.id in [job_id for _, job_id in runner.performed]
+    assert len(runner.performed) == 2
+
+
+def test_scaling_up_takes_effect_at_once(engine, a_pool):
+    pool, runner = a_pool(hold=True, default=1)
+    for _ in range(3):
+        add(engine, pool)
+
+    before = pool.scale(3)
+
+    for _ in range(3):
+        assert runner.started.acquire(timeout=30)
+    assert before == 1
+    assert [slot.status for slot in pool.status()] == ["busy"] * 3
+
+
+def test_scaling_down_lets_running_jobs_end(engine, a_pool):
+    pool, runner = a_pool(hold=True, default=2)
+    jobs = [add(engine, pool) for _ in range(2)]
+    for _ in jobs:
+        assert runner.started.acquire(timeout=30)
+
+    slots = pool.status()
+    pool.scale(0)
+    assert [slot.status for slot in pool.status()] == ["busy", "busy"]
+    runner.release.set()
+
+    assert all(slot.gone.wait(30) for slot in slots)
+    assert pool.status() == []
+    assert {engine.get(job.id).state for job in jobs} == {State.SUCCEEDED}
+
+
+def test_slots_count_what_they_did(engine, a_pool):
+    pool, runner = a_pool()
+    add(engine, pool)
+    assert runner.started.acquire(timeout=30)
+
+    pool.drain(30)
+
+    assert [(slot.completed, slot.failed, slot.status) for slot in pool.status()] == [(1, 0, "offline")]
+
+
+def test_a_drain_claims_nothing_more_and_waits_for_what_runs(engine, a_pool):
+    pool, runner = a_pool(hold=True)
+    running = add(engine, pool)
+    assert runner.started.acquire(timeout=30)
+    waiting = engine.add(a_job())
+    pool.stop_claiming()
+    runner.release.set()
+
+    assert pool.drain(30) is True
+
+    assert engine.get(running.id).state is State.SUCCEEDED
+    assert engine.get(waiting.id).state is State.QUEUED
+
+
+def test_a_drain_puts_back_what_does_not_end_in_time(engine, a_pool):
+    pool, runner = a_pool(hold=True)
+    job = add(engine, pool, max_attempts=1)
+    assert runner.started.acquire(timeout=30)
+    slots = pool.status()
+
+    assert pool.drain(0.0) is False
+
+    assert all(slot.gone.wait(30) for slot in slots)
+    back = engine.get(job.id)
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
+
+
+def test_a_slot_survives_a_store_that_does_not_answer(engine, a_pool, monkeypatch):
+    monkeypatch.setattr("core.pool._PAUSE", 0.0)
+    claim, refused = engine.claim, threading.Event()
+
+    def refuse_once(*args, **kwargs):
+        if not refused.is_set():
+            refused.set()
+            raise EngineUnavailable("The disk is away.")
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(engine, "claim", refuse_once)
+    pool, runner = a_pool()
+    assert refused.wait(30)
+
+    add(engine, pool)
+
+    assert runner.started.acquire(timeout=30)

@@ -1,0 +1,500 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import AlarmFailed, EngineUnavailable, ShuttingDown, SwitchFailed
+from core.event_bus import EventBus, EventMessage, LocalTransport
+from core.gate import Gate
+from core.idle import Facts, Policy
+from core.machine import Alarm, NoAlarm, PowerState, Switch, Timings
+from core.power import Power
+from tests.fakes import FakeClock
+
+POLICY = Policy(idle_timeout=900, due_window=600, boot_grace=300, paid_minute=60, max_uptime=36_000)
+
+
+@dataclass
+class ASwitch:
+    """A switch that remembers when it was run, and refuses when told to."""
+
+    name: str = "fake"
+    refusal: str = ""
+    runs: int = 0
+    then: Callable[[], object] = lambda: None
+
+    def check(self) -> str | None:
+        return self.refusal or None
+
+    def off(self) -> None:
+        self.runs += 1
+        self.then()
+        if self.refusal:
+            raise SwitchFailed(self.refusal)
+
+
+@dataclass
+class AnAlarm:
+    """A wake alarm that remembers what it was set to, and breaks when told to."""
+
+    armed: list[float | None] = field(default_factory=list)
+    broken: bool = False
+
+    def arm(self, when: float | None) -> None:
+        if self.broken:
+            raise AlarmFailed("the cloud does not answer.")
+        self.armed.append(when)
+
+
+class Machine:
+    """A power logic with all that it stands on; `work` is what its facts are made of."""
+
+    def __init__(
+        self, folder: Path, *switches: Switch, alarm: Alarm | None = None, facts: Any = None
+    ) -> None:
+        self.work = Facts()
+        self.clock = FakeClock()
+        self.gate = Gate()
+        self.said: list[tuple[str, str]] = []
+        events = EventBus(LocalTransport())
+        events.subscribe("test", "system.*", self._listen)
+        self.power = Power(
+            facts=facts or (lambda: self.work),
+            gate=self.gate,
+            clock=self.clock,
+            events=events,
+            policy=POLICY,
+            runtime_dir=folder / "run",
+            record=folder / "last-stop.json",
+            switches=switches,
+            alarm=alarm or NoAlarm(),
+            timings=Timings(interval=1, verify=60, retry=60, patience=0.01),
+        )
+
+    def _listen(self, message: EventMessage) -> None:
+        self.said.append((message.event_type, message.payload["message"]))
+
+    def heard(self, event_type: str) -> list[str]:
+        return [words for said, words in self.said if said == event_type]
+
+    def step_after(self, seconds: float) -> PowerState:
+        self.clock.advance(seconds)
+        self.power.step()
+        return self.power.status().state
+
+
+def test_a_machine_with_nothing_left_to_do_switches_itself_off_once(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+
+    states = [machine.step_after(299), machine.step_after(1), machine.step_after(30)]
+
+    assert states == [PowerState.ACCEPTING, PowerState.STOPPING, PowerState.STOPPING]
+    assert switch.runs == 1
+    assert machine.gate.closed
+    assert [event for event, _ in machine.said] == ["system.draining", "system.shutdown"]
+
+
+def test_submissions_are_refused_while_the_machine_stops(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+    machine.step_after(300)
+
+    with pytest.raises(ShuttingDown), machine.gate.entered():
+        pytest.fail("The gate was open.")
+
+
+def test_a_job_that_slipped_in_before_the_gate_closed_opens_it_again(tmp_path: Path) -> None:
+    looks = iter([Facts(), Facts(queued=1), Facts(queued=1)])
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, facts=lambda: next(looks))
+
+    state = machine.step_after(1_000)
+
+    assert state is PowerState.ACCEPTING
+    assert switch.runs == 0
+    assert not machine.gate.closed
+    assert machine.heard("system.reopened") == ["On because 1 job waits and the last work was 0 ms ago."]
+
+
+def test_a_submission_that_is_still_being_stored_opens_the_gate_again(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+
+    with machine.gate.entered():
+        state = machine.step_after(1_000)
+
+    assert state is PowerState.ACCEPTING
+    assert switch.runs == 0
+    assert machine.heard("system.reopened") == ["a submission is still being stored"]
+
+
+def test_every_submission_that_was_accepted_is_seen_before_the_switch_is_run(tmp_path: Path) -> None:
+    accepted: list[int] = []
+    seen_by_switch: list[int] = []
+    switch = ASwitch(then=lambda: seen_by_switch.append(len(accepted)))
+    machine = Machine(tmp_path, switch, facts=lambda: Facts(queued=len(accepted)))
+    machine.power.timings = replace(machine.power.timings, patience=30)
+    machine.clock.advance(1_000)
+    ready = threading.Barrier(9)
+
+    def submit(number: int) -> None:
+        ready.wait()
+        for _ in range(200):
+            try:
+                with machine.gate.entered():
+                    accepted.append(number)
+            except ShuttingDown:
+                return
+
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    machine.power.step()
+    for thread in threads:
+        thread.join()
+
+    # Either the switch was run, and nothing had been accepted nor was any more; or the gate is open again.
+    assert (seen_by_switch, accepted) == ([0], []) or (not seen_by_switch and not machine.gate.closed)
+
+
+def test_a_switch_that_is_refused_is_told_of_once_and_tried_again_each_minute(tmp_path: Path) -> None:
+    switch = ASwitch(refusal="no permission; install the polkit rule.")
+    machine = Machine(tmp_path, switch)
+
+    runs = []
+    for _ in range(3):
+        machine.step_after(300)
+        runs.append(switch.runs)
+        machine.step_after(59)
+        runs.append(switch.runs)
+
+    assert runs == [1, 1, 2, 2, 3, 3]
+    assert machine.heard("system.power_failed") == ["fake: no permission; install the polkit rule."]
+    assert not machine.gate.closed
+    status = machine.power.status()
+    assert status.message == "On because switching off failed: no permission; install the polkit rule."
+    assert status.last_attempt is not None
+    assert status.last_attempt.error == "no permission; install the polkit rule."
+    assert status.switches[0].problem == "no permission; install the polkit rule."
+
+
+def test_a_machine_that_is_still_on_after_the_switch_accepts_again_and_tries_the_next_one(
+    tmp_path: Path,
+) -> None:
+    first, second = ASwitch("first"), ASwitch("second")
+    machine = Machine(tmp_path, first, second)
+    machine.step_after(300)
+
+    states = [machine.step_after(59), machine.step_after(1), machine.step_after(59), machine.step_after(1)]
+
+    assert states == [PowerState.STOPPING, PowerState.ACCEPTING, PowerState.ACCEPTING, PowerState.STOPPING]
+    assert (first.runs, second.runs) == (1, 1)
+    assert machine.heard("system.power_failed") == [
+        "first: The switch was run, and 1 minute later the machine is still on."
+    ]
+
+
+def test_a_failed_stop_does_not_open_the_gate_of_a_process_that_was_told_to_end(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+    machine.step_after(300)
+
+    machine.gate.shut()
+    machine.step_after(60)
+
+    assert machine.gate.closed
+
+
+def test_work_that_comes_after_a_failed_stop_keeps_the_machine_on(tmp_path: Path) -> None:
+    switch = ASwitch(refusal="no permission.")
+    machine = Machine(tmp_path, switch)
+    machine.step_after(300)
+
+    machine.work = Facts(queued=1)
+    machine.step_after(600)
+
+    assert switch.runs == 1
+    assert machine.power.status().message.startswith("On because 1 job waits")
+
+
+def test_without_a_switch_the_machine_says_once_that_it_would_stop_and_stays_on(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    states = [machine.step_after(300), machine.step_after(300)]
+
+    assert states == [PowerState.ACCEPTING, PowerState.ACCEPTING]
+    assert machine.said == [("system.would_stop", "Stopping: nothing is left to do.")]
+    assert not machine.gate.closed
+    assert "no power switch is set" in machine.power.status().message
+
+
+def test_the_wake_alarm_is_set_to_the_next_job_that_is_due(tmp_path: Path) -> None:
+    alarm = AnAlarm()
+    machine = Machine(tmp_path, ASwitch(), alarm=alarm)
+    machine.work = Facts(next_due=machine.clock.now() + 86_400)
+
+    machine.step_after(300)
+
+    assert alarm.armed == [machine.work.next_due]
+
+
+def test_a_machine_whose_wake_alarm_cannot_be_set_stays_on_and_says_so(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, alarm=AnAlarm(broken=True))
+
+    state = machine.step_after(300)
+
+    assert state is PowerState.ACCEPTING
+    assert switch.runs == 0
+    assert not machine.gate.closed
+    assert "the cloud does not answer" in machine.power.status().message
+
+
+@pytest.mark.parametrize("work", [Facts(queued=1), Facts(running=1), Facts(next_due=0.0), Facts(unknown="x")])
+def test_the_longest_uptime_ends_it_all(tmp_path: Path, work: Facts) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, alarm=AnAlarm(broken=True))
+    machine.work = work
+
+    before = machine.step_after(35_999)
+    after = machine.step_after(1)
+
+    assert (before, after) == (PowerState.ACCEPTING, PowerState.STOPPING)
+    assert switch.runs == 1
+    assert "longest uptime, 10 hours, is over" in machine.heard("system.shutdown")[0]
+
+
+def test_a_store_that_does_not_answer_keeps_the_machine_on(tmp_path: Path) -> None:
+    def facts() -> Facts:
+        raise EngineUnavailable("the disk is gone")
+
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, facts=facts)
+
+    machine.step_after(1_000)
+
+    assert switch.runs == 0
+    assert machine.power.status().message == "On because the jobs cannot be counted (the disk is gone)."
+
+
+def test_work_seen_running_counts_as_activity_even_when_nobody_announced_its_end(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+    machine.work = Facts(running=1)
+    machine.step_after(7_200)
+
+    machine.work = Facts()
+    machine.step_after(899)
+    too_early = switch.runs
+    machine.step_after(1)
+
+    assert (too_early, switch.runs) == (0, 1)
+
+
+def test_a_hold_keeps_the_machine_on_until_it_ends(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+
+    machine.power.hold(1_000, by="ann", why="demo")
+    states = [machine.step_after(999), machine.step_after(1)]
+
+    assert states == [PowerState.ACCEPTING, PowerState.STOPPING]
+    assert machine.heard("system.power_hold") == ["ann holds the machine for 16 minutes 40 seconds (demo)"]
+
+
+def test_the_status_says_until_when_a_hold_lasts(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+
+    machine.power.hold(1_000, by="ann", why="demo")
+
+    status = machine.power.status()
+    assert status.hold is not None
+    assert status.hold.until == machine.clock.now() + 1_000
+    assert [reason.code for reason in status.reasons] == ["hold", "boot_grace"]
+
+
+def test_a_released_hold_holds_no_longer(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+    machine.power.hold(1_000, by="ann", why="demo")
+
+    machine.power.release_hold()
+    machine.power.release_hold()
+
+    assert machine.step_after(300) is PowerState.STOPPING
+    assert machine.heard("system.power_released") == ["the hold was released"]
+
+
+def test_a_hold_that_comes_too_late_is_refused(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+    machine.step_after(300)
+
+    with pytest.raises(ShuttingDown):
+        machine.power.hold(1_000, by="ann", why="demo")
+
+
+@pytest.mark.parametrize("jump", [-10 * 365 * 86_400, -3_600, 3_600, 10 * 365 * 86_400])
+def test_a_jump_of_the_wall_clock_neither_stops_nor_keeps_the_machine(tmp_path: Path, jump: float) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+
+    machine.clock.jump(jump)
+    machine.step_after(299)
+    too_early = switch.runs
+    machine.step_after(1)
+
+    assert (too_early, switch.runs) == (0, 1)
+
+
+def test_a_machine_that_slept_is_given_time_as_after_a_start(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+    machine.work = Facts(queued=1)
+    machine.step_after(600)
+
+    machine.work = Facts()
+    machine.clock.boot += 86_400
+    machine.step_after(0)
+    machine.step_after(299)
+    too_early = switch.runs
+    machine.step_after(1)
+
+    assert (too_early, switch.runs) == (0, 1)
+
+
+def test_a_machine_whose_switch_made_it_sleep_accepts_again_when_it_wakes(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+    machine.step_after(300)
+
+    machine.clock.boot += 86_400
+    state = machine.step_after(1)
+
+    assert state is PowerState.ACCEPTING
+    assert not machine.gate.closed
+    assert machine.heard("system.power_failed") == []
+
+
+def test_each_step_leaves_a_heartbeat_of_seconds_since_boot(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+
+    machine.step_after(0.5)
+    first = (tmp_path / "run" / "heartbeat").read_text()
+    machine.step_after(1)
+
+    assert first == "1000.500\n"
+    assert (tmp_path / "run" / "heartbeat").read_text() == "1001.500\n"
+
+
+def test_a_clean_stop_leaves_a_record_for_the_next_start(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch())
+
+    machine.step_after(300)
+
+    record = json.loads((tmp_path / "last-stop.json").read_text())
+    assert record == {
+        "stopped_at": machine.clock.now(),
+        "message": "Stopping: nothing is left to do.",
+        "next_due": None,
+    }
+
+
+def test_a_full_disk_is_no_reason_to_stay_on(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("in the way of the folder")
+    (tmp_path / "last-stop.json").mkdir()
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+
+    machine.step_after(1)
+    machine.step_after(300)
+
+    assert switch.runs == 1
+    heartbeat, record = machine.heard("system.warning")
+    assert heartbeat.startswith("the heartbeat cannot be written")
+    assert record.startswith("the record of the clean stop cannot be written")
+
+
+def test_the_thread_steps_until_it_is_stopped(tmp_path: Path) -> None:
+    switched = threading.Event()
+    machine = Machine(tmp_path, ASwitch(refusal="the rule is missing.", then=switched.set))
+
+    machine.power.start()
+    stepped = switched.wait(30)
+    machine.power.stop()
+
+    assert stepped
+    assert not any(
+        thread.name == "power" for thread in threading.enumerate() if thread is machine.power._thread
+    )
+    assert machine.heard("system.warning") == ["the rule is missing."]
+
+
+def test_stopping_a_thread_that_never_ran_does_nothing(tmp_path: Path) -> None:
+    Machine(tmp_path).power.stop()
+
+
+#: What happens, and how many seconds pass before the next look.
+happenings = st.tuples(
+    st.sampled_from(["submit", "defer", "start", "end", "hold", "nothing", "nothing", "nothing"]),
+    st.integers(1, 700),
+    st.integers(1, 2_000),
+)
+
+
+@settings(max_examples=2_000, deadline=None)
+@given(st.lists(happenings, max_size=30))
+def test_on_no_timeline_is_a_job_cut_off_and_on_each_the_machine_stops_in_the_end(
+    tmp_path_factory: pytest.TempPathFactory, timeline: list[tuple[str, int, int]]
+) -> None:
+    switch = ASwitch()
+    machine = _machine_of_timelines(tmp_path_factory, switch)
+
+    for happening, pause, delay in timeline:
+        if machine.gate.closed:
+            break
+        machine.work = _after(happening, machine, delay)
+        machine.step_after(pause)
+        assert not switch.runs or _is_idle(machine.work, machine.clock)
+
+    machine.work = Facts()
+    machine.step_after(1)
+    machine.step_after(POLICY.idle_timeout + 2_000)
+    assert switch.runs == 1
+
+
+def _is_idle(work: Facts, clock: FakeClock) -> bool:
+    due_soon = work.next_due is not None and work.next_due - clock.now() <= POLICY.due_window
+    recent = work.last_activity is not None and clock.boottime() - work.last_activity < POLICY.idle_timeout
+    return not (work.queued or work.running or due_soon or recent)
+
+
+def _machine_of_timelines(folders: pytest.TempPathFactory, switch: Switch) -> Machine:
+    machine = Machine(folders.getbasetemp(), switch)
+    machine.power._beat = lambda: None  # type: ignore[method-assign]  # Thousands of files tell nothing new.
+    machine.power._leave_record = lambda facts, verdict: None  # type: ignore[method-assign]
+    # However long the last pause was, the machine counts as off, so that a second run would be seen.
+    machine.power.timings = replace(machine.power.timings, verify=1e9)
+    return machine
+
+
+def _after(happening: str, machine: Machine, delay: int) -> Facts:
+    work, boottime = machine.work, machine.clock.boottime()
+    if work.next_due is not None and work.next_due <= machine.clock.now():
+        work = replace(work, next_due=None, queued=work.queued + 1)
+    if happening == "submit":
+        return replace(work, queued=work.queued + 1, last_activity=boottime)
+    if happening == "defer":
+        return replace(work, next_due=work.next_due or machine.clock.now() + delay)
+    if happening == "start" and work.queued:
+        return replace(work, queued=work.queued - 1, running=work.running + 1, last_activity=boottime)
+    if happening == "end" and work.running:
+        return replace(work, running=work.running - 1, last_activity=boottime)
+    if happening == "hold":
+        machine.power.hold(delay, by="ann", why="test")
+    return work

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core import words
+from core.words import parse_flag, parse_list, parse_size, parse_slots, parse_switches
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        (parse_flag, "true", True),
+        (parse_flag, "YES", True),
+        (parse_flag, "0", False),
+        (words.one_of("a", "b"), "b", "b"),
+        (words.whole(0, 50), "50", 50),
+        (words.parse_minutes, "30", 1_800),
+        (words.parse_minutes, "2 hours", 7_200),
+        (words.parse_duration_or_off, "off", 0),
+        (words.parse_duration_or_off, "5 minutes", 300),
+        (parse_size, "10 MiB", 10 * 2**20),
+        (parse_size, "1.5KiB", 1_536),
+        (parse_size, "42", 42),
+        (parse_list, " a, b ,,a", ("a", "b")),
+        (parse_list, "", ()),
+        (parse_slots, "default=3, browser=1", {"default": 3, "browser": 1}),
+        (parse_slots, "default=0", {"default": 0}),
+        (words.parse_host, "::1", "::1"),
+        (words.parse_host, "bus.example", "bus.example"),
+        (words.parse_token, "", None),
+        (words.parse_token, "0123456789abcdef", "0123456789abcdef"),
+        (words.parse_engine, "memory:", "memory:"),
+        (parse_switches, "none", ("none",)),
+        (parse_switches, "systemd ; command:/sbin/off --now", ("systemd", "command:/sbin/off --now")),
+    ],
+)
+def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, value: object) -> None:
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "remedy"),
+    [
+        (parse_flag, "maybe", "write true or false"),
+        (parse_flag, "", "write true or false"),
+        (words.one_of("a", "b"), "c", "write one of a, b"),
+        (words.whole(1, 50), "0", "from 1 to 50"),
+        (words.whole(1, 50), "51", "from 1 to 50"),
+        (words.whole(1, 50), "-1", "from 1 to 50"),
+        (words.whole(1, 50), "٣", "from 1 to 50"),
+        (words.whole(1, 50), "9" * 5_000, "from 1 to 50"),
+        (words.parse_minutes, "", "such as '30 seconds'"),
+        (words.parse_minutes, "0", "such as '30 seconds'"),
+        (words.parse_duration_or_off, "never", "such as '30 seconds'"),
+        (parse_size, "10 MB", "KiB, MiB or GiB"),
+        (parse_size, "-1", "KiB, MiB or GiB"),
+        (parse_size, "9" * 400, "KiB, MiB or GiB"),
+        (parse_slots, "browser=1", "default=3,browser=1"),
+        (parse_slots, "", "default=3,browser=1"),
+        (parse_slots, "default", "from 0 to 50"),
+        (parse_slots, "default=51", "from 0 to 50"),
+        (parse_slots, "default=1,default=2", "default=3,browser=1"),
+        (parse_slots, "../x=1,default=1", "default=3,browser=1"),
+        (words.parse_host, "0.0.0.0:8000", "without a port"),
+        (words.parse_host, "", "without a port"),
+        (words.parse_engine, "/var/queues", "file:/"),
+        (parse_switches, "", "write none, systemd or command:"),
+        (parse_switches, "command:", "write none, systemd or command:"),
+        (parse_switches, "systemd;", "write none, systemd or command:"),
+        (parse_switches, "gcp", "write none, systemd or command:"),
+    ],
+)
+def test_another_word_is_refused_with_the_remedy(
+    read: Callable[[str], object], text: str, remedy: str
+) -> None:
+    with pytest.raises(ValueError, match=remedy):
+        read(text)
+
+
+@pytest.mark.parametrize("token", ["tiny", "with a space in between", "x" * 600, "ünïcödé-ünïcödé-ü"])
+def test_a_refused_token_is_not_repeated(token: str) -> None:
+    with pytest.raises(ValueError, match="openssl rand -hex 32") as refusal:
+        words.parse_token(token)
+
+    assert token not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "alone"),
+    [
+        *[("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True)],
+        *[("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("bus.example", False), ("", False)],
+        ("127.0.0.1.nip.io", False),
+    ],
+)
+def test_only_this_machine_reaches_a_loopback_address(host: str, alone: bool) -> None:
+    assert words.is_loopback(host) is alone

@@ -1,0 +1,107 @@
+"""SIGTERM: nothing new is claimed, who waits is answered, what cannot end is put back unpunished."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import requests
+
+from examples.running import GUNICORN, ROOT, a_bus, free_port
+
+pytestmark = pytest.mark.alone
+
+
+def submitted(bus, **body):
+    """Submit a job and return its id."""
+    answer = requests.post(f"{bus.url}/inbound", json=body, timeout=10)
+    answer.raise_for_status()
+    return answer.json()["job_id"]
+
+
+def until_running(bus, job_id):
+    """Return once the job runs."""
+    while requests.get(f"{bus.url}/outbound", params={"job_id": job_id}, timeout=10).json()["state"] != "running":
+        time.sleep(0.02)
+
+
+def test_a_running_job_that_does_not_end_in_time_is_put_back_with_its_attempt(tmp_path):
+    with a_bus(tmp_path, AAFAI_DRAIN_TIMEOUT="1 second") as bus:
+        job_id = submitted(bus, action="fakejob", params={"delay_seconds": 3600}, max_attempts=1)
+        until_running(bus, job_id)
+
+        assert bus.stop() == 0
+
+    waiting = list(bus.queues.glob(f"inbound/p5/*/{job_id}.json"))
+    assert len(waiting) == 1
+    record = json.loads(waiting[0].read_text())
+    assert (record["attempt"], record["errors"]) == (0, [])
+    assert not list(bus.queues.glob("running/*.json"))
+
+
+def test_a_running_job_that_ends_in_time_is_settled_before_the_server_exits(tmp_path):
+    with a_bus(tmp_path) as bus:
+        job_id = submitted(bus, action="fakejob", params={"delay_seconds": 1})
+        until_running(bus, job_id)
+
+        assert bus.stop() == 0
+
+    record = json.loads(next(bus.queues.glob(f"outbound/*/{job_id}.json")).read_text())
+    assert record["state"] == "succeeded"
+
+
+def test_a_request_that_waits_for_a_job_is_answered_when_the_server_stops(tmp_path):
+    answers = []
+    with a_bus(tmp_path, AAFAI_DRAIN_TIMEOUT="1 second") as bus:
+        job_id = submitted(bus, action="fakejob", params={"delay_seconds": 3600})
+        until_running(bus, job_id)
+        poll = {"job_id": job_id, "wait": 25}
+        client = threading.Thread(
+            target=lambda: answers.append(requests.get(f"{bus.url}/outbound", params=poll, timeout=30).json())
+        )
+        client.start()
+        time.sleep(0.3)
+
+        assert bus.stop() == 0
+        client.join()
+
+    assert [answer["status"] for answer in answers] == ["pending"]
+
+
+def test_ctrl_c_stops_the_server_and_loses_nothing(tmp_path):
+    with a_bus(tmp_path, AAFAI_DRAIN_TIMEOUT="1 second") as bus:
+        job_id = submitted(bus, action="fakejob", params={"delay_seconds": 3600})
+        until_running(bus, job_id)
+
+        bus.process.send_signal(signal.SIGINT)
+        bus.process.wait(20)
+
+    places = [path.parent.parent.name for path in bus.queues.glob(f"**/{job_id}.json")]
+    assert places == ["p5"] or list(bus.queues.glob(f"running/{job_id}.json"))
+    with a_bus(tmp_path) as bus:
+        until_running(bus, job_id)
+        requests.get(f"{bus.url}/health", timeout=5)
+
+
+def test_production_refuses_an_open_address_without_a_token(tmp_path):
+    settings = {
+        "APP_ENV": "production",
+        "QUEUE_BASE_PATH": str(tmp_path / "queues"),
+        "DOWNLOAD_DIR": str(tmp_path / "downloads"),
+        "AAFAI_RUNTIME_DIR": str(tmp_path / "run"),
+        "AAFAI_POWER_SWITCH": "none",
+        "AAFAI_HOST": "0.0.0.0",
+        "AAFAI_PORT": str(free_port()),
+    }
+
+    ended = subprocess.run(
+        GUNICORN, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ended.returncode != 0
+    assert "AAFAI_TOKEN" in ended.stderr
+    assert sys.executable not in ended.stderr.splitlines()[-1]

@@ -1,0 +1,132 @@
+"""The composition root without HTTP: from the settings to a kernel that can be started."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from cloud.switches import open_switches
+from core import logger, timing
+from core.activity import Activity
+from core.admission import Admission
+from core.bus import Bus, Shortcuts
+from core.attempt import Submit
+from core.clock import Clock, SystemClock
+from core.deliveries import Deliveries
+from core.event_bus import EventBus, LocalTransport
+from core.gate import Gate
+from core.idle import Policy
+from core.isolation import clean_environment
+from core.janitor import Janitor
+from core.kernel import Kernel
+from core.machine import Timings
+from core.metrics import Metrics
+from core.pool import Pool
+from core.power import Power
+from core.registry import Registry
+from core.runner import Runner
+from core.survey import Survey
+from queues import open_engine
+
+if TYPE_CHECKING:
+    from config import Config
+
+
+def assemble(config: Config) -> Kernel:
+    """Open the store, load the actions, put the parts together. Raises ConfigError or EngineUnavailable."""
+    logger.configure(level=config.log_level, style=config.log_format)
+    clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
+    logger.log_events(events)
+    registry = Registry(config.actions_dir)
+    registry.load()
+    engine = open_engine(config.engine, max_pending=config.max_pending, min_free=config.min_free)
+    admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
+    bus = Bus(engine, admission, events, clock, gate)
+    backoff = _backoff(config.backoff_base)
+    runner = Runner(
+        engine,
+        registry,
+        clock,
+        events,
+        downloads=config.download_dir,
+        submit=_submit_from_action(bus),
+        backoff=backoff,
+        grace=config.kill_grace,
+        lease=config.lease,
+        result_limit=config.max_result,
+        environment=_environment(config),
+    )
+    pool = Pool(engine, runner, clock, slots=slots_of(config.slots, registry), lease=config.lease)
+    bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
+    deliveries = Deliveries(events, clock, linger=config.result_linger)
+    kernel = Kernel(
+        bus=bus,
+        registry=registry,
+        runner=runner,
+        pool=pool,
+        janitor=Janitor(
+            engine,
+            events,
+            clock,
+            wake_all=pool.wake_all,
+            backoff=backoff,
+            downloads=config.download_dir,
+            result_ttl=config.result_ttl,
+        ),
+        power=_power(config, Survey(engine, deliveries, Activity(events, clock)), gate, clock, events),
+        deliveries=deliveries,
+        metrics=Metrics(events, lambda: kernel.readings()),
+        events=events,
+        clock=clock,
+        drain_timeout=config.drain_timeout,
+        warnings=config.warnings,
+    )
+    return kernel
+
+
+def slots_of(sizes: Mapping[str, int], registry: Registry) -> dict[str, int]:
+    """Return the slots of each queue: those of the settings, and one for every other queue that an action names."""
+    named = {spec.limits.queue for spec in registry.actions.values()}
+    return {queue: 1 for queue in sorted(named)} | dict(sizes)
+
+
+def _power(config: Config, survey: Survey, gate: Gate, clock: Clock, events: EventBus) -> Power:
+    return Power(
+        facts=survey.facts,
+        gate=gate,
+        clock=clock,
+        events=events,
+        policy=Policy(
+            idle_timeout=config.idle_timeout,
+            due_window=config.due_window,
+            boot_grace=config.boot_grace,
+            paid_minute=config.paid_minute,
+            max_uptime=config.max_uptime,
+        ),
+        runtime_dir=config.runtime_dir,
+        record=config.queue_base_path / "clean-stop.json",
+        switches=open_switches(config.power_switch),
+        timings=Timings(verify=config.power_verify),
+    )
+
+
+def _submit_from_action(bus: Bus) -> Submit:
+    return lambda action, params, **options: bus.submit_document(
+        {"action": action, "params": params, **options}
+    ).id
+
+
+def _backoff(base: float) -> Callable[[int], float]:
+    return lambda attempt: timing.backoff(attempt, jitter=random.random(), base=base)
+
+
+def _environment(config: Config) -> dict[str, str]:
+    """Return what actions find in their environment: nothing of the server's own but what they need."""
+    private = "1" if config.allow_private_addresses else ""
+    return {
+        **clean_environment(os.environ, config.pass_env),
+        "AAFAI_ALLOW_PRIVATE_ADDRESSES": private,
+        "AAFAI_CHROMEDRIVER": config.chromedriver,
+    }
