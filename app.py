@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from api.server import build_app
 from config import Config
-from core import __version__
+from core.errors import BusError
 from wiring import assemble
+
+_GUNICORN_GIVES_UP = 4  # Any other exit status of a worker makes it start another one.
 
 if TYPE_CHECKING:
     from flask import Flask
+
+
+def application() -> Flask:
+    """Return the application for gunicorn; say in one sentence why when it cannot be made, and exit."""
+    try:
+        return create_app()
+    except BusError as error:
+        print(f"The bus cannot start: {error.message} {error.hint}", file=sys.stderr)
+        sys.exit(_GUNICORN_GIVES_UP)
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -20,7 +32,7 @@ def create_app(config: Config | None = None) -> Flask:
     kernel = assemble(config)
     app = build_app(
         kernel,
-        version=__version__,
+        version=kernel.version,
         token=config.token,
         max_body=config.max_body,
         allowed_hosts=config.allowed_hosts,

@@ -102,6 +102,12 @@ class Config:
     min_free: int = setting(
         "AAFAI_MIN_FREE", "256 MiB", words.parse_size, "Disk space below which new jobs are refused."
     )
+    allow_any_filesystem: bool = setting(
+        "AAFAI_ALLOW_ANY_FILESYSTEM",
+        "false",
+        words.parse_flag,
+        "Whether queues may lie on a network file system, where nothing is promised.",
+    )
     backoff_base: float = setting(
         "AAFAI_BACKOFF_BASE",
         "2 seconds",
@@ -216,6 +222,11 @@ class Config:
     def production(self) -> bool:
         """Whether the bus runs for real."""
         return self.app_env == "production"
+
+    @property
+    def bind(self) -> str:
+        """Address and port as servers take them: `127.0.0.1:8000`, `[::1]:8000`."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def settings() -> tuple[Setting, ...]:

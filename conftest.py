@@ -1,4 +1,4 @@
-"""What holds for every test: no deadline decides it, and no setting of the person who runs it leaks into it."""
+"""What holds for every test: no deadline decides it, and no setting of whoever runs it leaks into it."""
 
 from __future__ import annotations
 

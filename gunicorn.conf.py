@@ -12,7 +12,7 @@ from config import Config
 
 settings = Config.load(os.environ)
 
-wsgi_app = "app:create_app()"
+wsgi_app = "app:application()"
 bind = f"{settings.host}:{settings.port}"
 worker_class = "gthread"
 workers = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloud.switches import open_switches
 from core import logger, timing
@@ -32,6 +32,8 @@ from queues import open_engine
 
 if TYPE_CHECKING:
     from config import Config
+    from core.engine import Engine
+    from core.jobs import Job, Json
 
 
 def assemble(config: Config) -> Kernel:
@@ -41,7 +43,7 @@ def assemble(config: Config) -> Kernel:
     logger.log_events(events)
     registry = Registry(config.actions_dir)
     registry.load()
-    engine = open_engine(config.engine, max_pending=config.max_pending, min_free=config.min_free)
+    engine = _open_engine(config, lambda document: admission.admitted_document(document))
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
     backoff = _backoff(config.backoff_base)
@@ -90,6 +92,18 @@ def slots_of(sizes: Mapping[str, int], registry: Registry) -> dict[str, int]:
     """Return the slots of each queue: those of the settings, and one for every other queue that an action names."""
     named = {spec.limits.queue for spec in registry.actions.values()}
     return {queue: 1 for queue in sorted(named)} | dict(sizes)
+
+
+def _open_engine(config: Config, accept: Callable[[Json], Job]) -> Engine:
+    options: dict[str, Any] = {"max_pending": config.max_pending}
+    if config.engine.startswith("file:"):
+        options |= {
+            "accept": accept,
+            "live_dir": str(config.runtime_dir / "live"),
+            "min_free_bytes": config.min_free,
+            "allow_any_filesystem": config.allow_any_filesystem,
+        }
+    return open_engine(config.engine, **options)
 
 
 def _power(config: Config, survey: Survey, gate: Gate, clock: Clock, events: EventBus) -> Power:

@@ -20,7 +20,7 @@ def run(
     job: JobContext,
 ) -> dict[str, int]:
     """Wait a random number of seconds between 1 and `delay_seconds`."""
-    waited = random.randint(1, delay_seconds) if delay_seconds else 0  # noqa: S311  No secret depends on it.
+    waited = random.randint(1, delay_seconds) if delay_seconds else 0
     never = threading.Event()
     for second in range(waited):
         job.check_cancelled()

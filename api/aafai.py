@@ -15,7 +15,16 @@ from api import aafai_doc
 from api.aafai_polls import polled
 from api.aafai_views import full_view, gone_view, light_view, summary_view
 from api.errors import Refused, status_of
-from api.http import allow_only, answer, job_id_from, query_number, query_value, read_object, viewed
+from api.http import (
+    allow_only,
+    answer,
+    batch_from,
+    job_id_from,
+    query_number,
+    query_value,
+    read_object,
+    viewed,
+)
 from api.openapi import documented
 from core.admission import with_batch
 from core.errors import InvalidRequest, JobExpired, JobNotFound, RecordDamaged
@@ -109,9 +118,8 @@ class Aafai:
         allow_only(document, "days")
         days = _days(document)
         removed = self._kernel.bus.purge(self._kernel.clock.now() - days * _DAY)
-        return answer(
-            {"status": "ok", "message": f"Removed {removed} jobs that ended more than {days:g} days ago."}
-        )
+        jobs = "1 job" if removed == 1 else f"{removed:,} jobs"
+        return answer({"status": "ok", "message": f"Removed {jobs} that ended more than {days:g} days ago."})
 
     def _inbound_many(self, document: Mapping[str, Json], now: float) -> Response:
         allow_only(document, "jobs", "batch")
@@ -123,7 +131,7 @@ class Aafai:
         if not isinstance(document["jobs"], list):
             raise InvalidRequest("jobs", "must be a list of submissions.", code="wrong_type")
         members = [_member(number, given, now) for number, given in enumerate(document["jobs"])]
-        batch = _batch(document, members, now)
+        batch = _batch(document, members)
         stored = self._kernel.bus.submit_many(with_batch(members, batch))
         return answer({"status": "received", "job_ids": [job.id for job in stored], "batch": batch})
 
@@ -157,13 +165,13 @@ def _member(number: int, given: Json, now: float) -> Submission:
         raise error.within(f"jobs[{number}]") from None
 
 
-def _batch(document: Mapping[str, Json], members: list[Submission], now: float) -> str:
+def _batch(document: Mapping[str, Json], members: list[Submission]) -> str:
     """Return the batch that was named, checked as in a single submission, or a name for it.
 
     Repeated submissions with idempotency keys must be the same to the byte, so their batch follows from them.
     """
     if document.get("batch") is not None:
-        return submission_from({"action": "", "batch": document["batch"]}, now=now).batch or ""
+        return batch_from(document["batch"])
     if not any(member.idempotency_key for member in members):
         return uuid.uuid4().hex
     return hashlib.sha256(json.dumps(document["jobs"], sort_keys=True).encode()).hexdigest()[:32]

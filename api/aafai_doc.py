@@ -17,34 +17,51 @@ PURGE_EXAMPLE = '{"days": 7}'
 
 _TAG = "aafai-bus"
 _JOB_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
-_ID: Mapping[str, Any] = {"type": "string", "format": "uuid"}
+_HEX = "[0-9a-fA-F]"
+_ID: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
+    "description": "A UUIDv7.",
+}
+_IDS: Mapping[str, Any] = {"type": "array", "minItems": 1, "maxItems": 1000, "items": _ID}
 _TEXT: Mapping[str, Any] = {"type": "string"}
+_KEY: Mapping[str, Any] = {
+    "type": "string",
+    "pattern": "^[!-~]{1,255}$",
+    "description": "The same key and body are the same job. The header Idempotency-Key may carry it.",
+}
+_BATCH: Mapping[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"}
+_LIGHT: Mapping[str, Any] = {"const": "status", "description": "Leave results out."}
+
+
+def _optional(schema: Mapping[str, Json]) -> Mapping[str, Json]:
+    """Return a schema that allows null too, which means the same as leaving the field out."""
+    return {"anyOf": [schema, {"type": "null"}], "description": schema.get("description", "")}
+
+
 _OPTIONS: Mapping[str, Any] = {
-    "priority": {
-        "type": "integer",
-        "minimum": 0,
-        "maximum": 9,
-        "default": 5,
-        "description": "Higher goes first.",
-    },
+    "priority": _optional(
+        {"type": "integer", "minimum": 0, "maximum": 9, "default": 5, "description": "The higher goes first."}
+    ),
     "run_after": {
         "description": "Not before: an ISO 8601 time with an offset, or seconds from now.",
-        "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number", "minimum": 0}],
-    },
-    "timeout": {
-        "description": "What one attempt may take: seconds, or words such as '10 minutes'.",
         "anyOf": [
-            {"type": "number", "exclusiveMinimum": 0, "maximum": 604800},
-            {"enum": ["30s", "10 minutes", "1h"]},
+            {"type": "string", "format": "date-time"},
+            {"type": "number", "minimum": 0, "maximum": 3_153_600_000},
+            {"type": "null"},
         ],
     },
-    "max_attempts": {"type": "integer", "minimum": 1, "maximum": 100},
-    "batch": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"},
-    "idempotency_key": {
-        "type": "string",
-        "pattern": "^[!-~]{1,255}$",
-        "description": "The same key and body are the same job. The header Idempotency-Key may carry it.",
+    "timeout": {
+        "description": "What one attempt may take: seconds, or words such as '10 minutes'; a week at most.",
+        "anyOf": [
+            {"type": "number", "exclusiveMinimum": 0, "maximum": 604_800},
+            {"type": "string", "pattern": r"^[1-9]\d{0,2} ?(s|m|seconds|minutes)$"},
+            {"type": "null"},
+        ],
     },
+    "max_attempts": _optional({"type": "integer", "minimum": 1, "maximum": 100}),
+    "batch": _optional(_BATCH),
+    "idempotency_key": _optional(_KEY),
 }
 
 
@@ -56,7 +73,7 @@ def submission_schema(actions: Mapping[str, ActionSpec]) -> Mapping[str, Json]:
         "type": "object",
         "properties": {
             "jobs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"anyOf": singles}},
-            "batch": _OPTIONS["batch"],
+            "batch": _optional(_BATCH),
         },
         "required": ["jobs"],
         "additionalProperties": False,
@@ -66,18 +83,27 @@ def submission_schema(actions: Mapping[str, ActionSpec]) -> Mapping[str, Json]:
 
 def _single(name: str, spec: ActionSpec) -> Mapping[str, Json]:
     params = {**spec.schema, "title": f"{name}_params"}
+    needed = bool(params.get("required"))
     return {
         "title": name,
         "description": spec.description,
         "type": "object",
-        "properties": {"action": {"const": name}, "params": params, **_OPTIONS},
-        "required": ["action", "params"] if params.get("required") else ["action"],
+        "properties": {
+            "action": {"const": name},
+            "params": params if needed else _optional(params),
+            **_OPTIONS,
+        },
+        "required": ["action", "params"] if needed else ["action"],
         "additionalProperties": False,
     }
 
 
 def _object(required: str, **properties: Json) -> Mapping[str, Json]:
     return {"type": "object", "required": required.split(), "properties": properties}
+
+
+def _closed(required: str, **properties: Json) -> Mapping[str, Json]:
+    return {**_object(required, **properties), "additionalProperties": False}
 
 
 INBOUND = Operation(
@@ -89,7 +115,7 @@ INBOUND = Operation(
         "one": {"action": "fakejob", "params": {"delay_seconds": 2}},
         "many": {"jobs": [{"action": "fakejob"}, {"action": "fakejob", "priority": 9}], "batch": "night"},
     },
-    parameters=[Parameter(name="Idempotency-Key", place="header", description="As the field.", schema=_TEXT)],
+    parameters=[Parameter(name="Idempotency-Key", place="header", description="As the field.", schema=_KEY)],
     answers={
         200: Answer(
             "Stored.",
@@ -166,6 +192,11 @@ OUTBOUND = Operation(
         ),
         404: _gone("There is no such job.", "unknown_job"),
         410: _gone("The job ended and its record has expired.", "expired"),
+        500: Answer(
+            "`record_damaged`: the record of this one job cannot be read; polling can stop."
+            " `internal_error`: the bus made a mistake.",
+            {"anyOf": [_VIEW, {"$ref": "#/components/schemas/Error"}]},
+        ),
     },
     errors=[
         *("missing_field", "bad_job_id", "wrong_type", "out_of_range", "repeated_parameter"),
@@ -178,14 +209,10 @@ OUTBOUND_MANY = Operation(
     description="By ids, or by batch with a cursor. Results beyond 16 MiB in all are left out and marked"
     " `result_left_out`: fetch them one by one. `next_poll_seconds` is null when every job has ended.",
     body={
-        "type": "object",
-        "properties": {
-            "job_ids": {"type": "array", "minItems": 1, "maxItems": 1000, "items": _ID},
-            "batch": _TEXT,
-            "cursor": _TEXT,
-            "fields": {"const": "status", "description": "Leave results out."},
-        },
-        "additionalProperties": False,
+        "anyOf": [
+            _closed("job_ids", job_ids=_IDS, fields=_optional(_LIGHT)),
+            _closed("batch", batch=_BATCH, cursor=_ID, fields=_optional(_LIGHT)),
+        ]
     },
     body_examples={"ids": {"job_ids": [_JOB_ID]}, "batch": {"batch": "night", "fields": "status"}},
     answers={
@@ -238,10 +265,7 @@ QUEUES = Operation(
 PURGE = Operation(
     summary="Remove jobs that ended so many days ago",
     tag=_TAG,
-    body={
-        **_object("days", days={"type": "number", "minimum": 0, "maximum": 36500}),
-        "additionalProperties": False,
-    },
+    body=_closed("days", days={"type": "number", "minimum": 0, "maximum": 36500}),
     body_examples={"week": {"days": 7}},
     answers={
         200: Answer(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from api.aafai_views import full_view, gone_view, light_view, next_poll_seconds
 from api.errors import Refused
-from api.http import allow_only, job_id_from
+from api.http import allow_only, batch_from, job_id_from
 from core.errors import BusError, InvalidRequest, JobExpired, JobNotFound, RecordDamaged
 from core.jobs import Json, Query, State, Summary
 
@@ -30,8 +30,8 @@ Found = Summary | tuple[str, BusError]
 def polled(kernel: Kernel, document: Mapping[str, Json]) -> dict[str, Json]:
     """Return how the jobs stand that the document asks for, by ids or by batch, and when to ask again."""
     allow_only(document, "job_ids", "batch", "fields", "cursor")
-    found, cursor = _found(kernel.bus, document)
     views = _Views(kernel, light=_wants_light(document))
+    found, cursor = _found(kernel.bus, document)
     jobs = [views.of(one) for one in found]
     summaries = [one for one in found if isinstance(one, Summary)]
     answered: dict[str, Json] = {
@@ -77,14 +77,14 @@ def _found(bus: Bus, document: Mapping[str, Json]) -> tuple[Sequence[Found], str
         code = "conflicting_fields" if "batch" in document else "missing_field"
         raise InvalidRequest("job_ids", "give either job_ids or batch.", code=code)
     if "batch" in document:
-        return _of_batch(bus, _text(document, "batch"), document)
+        return _of_batch(bus, _batch(document), document)
     if "cursor" in document:
         raise InvalidRequest("cursor", "goes with batch only.", code="conflicting_fields")
     return [_peeked(bus, job_id) for job_id in _ids(document["job_ids"])], None
 
 
 def _of_batch(bus: Bus, batch: str, document: Mapping[str, Json]) -> tuple[list[Summary], str | None]:
-    cursor = _text(document, "cursor") if "cursor" in document else None
+    cursor = job_id_from(document["cursor"], field="cursor") if "cursor" in document else None
     jobs: list[Summary] = []
     for _ in range(_MOST_PAGES):
         page = bus.find(Query(batch=batch, cursor=cursor, limit=MOST_JOBS - len(jobs)))
@@ -112,11 +112,10 @@ def _ids(given: Json) -> list[str]:
     return [job_id_from(one, field=f"job_ids[{number}]") for number, one in enumerate(given)]
 
 
-def _text(document: Mapping[str, Json], name: str) -> str:
-    value = document[name]
-    if not isinstance(value, str) or not value:
-        raise InvalidRequest(name, "must be a string that is not empty.", code="wrong_type")
-    return value
+def _batch(document: Mapping[str, Json]) -> str:
+    if document["batch"] is None:
+        raise InvalidRequest("batch", "must be the name of a batch.", code="wrong_type")
+    return batch_from(document["batch"])
 
 
 def _wants_light(document: Mapping[str, Json]) -> bool:

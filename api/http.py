@@ -13,6 +13,7 @@ from api.errors import Refused
 from core import strict_json
 from core.errors import InvalidRequest
 from core.ids import JOB_ID
+from core.submission import submission_from
 
 if TYPE_CHECKING:
     from core.jobs import Json
@@ -81,6 +82,11 @@ def job_id_from(given: Json, *, field: str = "job_id") -> str:
     raise Refused("bad_job_id", f"{field}: this is not a job id.", hint=hint)
 
 
+def batch_from(given: Json) -> str:
+    """Return the name of a batch, checked as a submission's is. Raises InvalidRequest."""
+    return submission_from({"action": "", "batch": given}, now=0.0).batch or ""
+
+
 def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response, keys in the order in which they were put.
 
@@ -117,18 +123,17 @@ def _refuse_encoded() -> None:
 
 
 def _announced_length() -> int | None:
-    """Return the Content-Length, None for a chunked body."""
-    chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if chunked and request.environ.get("wsgi.input_terminated"):
+    """Return the Content-Length, None for a chunked body.
+
+    Only a server that frames bodies itself can tell a missing length from none: others leave out a zero.
+    """
+    framed = request.environ.get("wsgi.input_terminated", False)
+    if framed and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
         return None
-    length = request.content_length
-    if length is None:
-        raise Refused(
-            "length_required",
-            "The request has no Content-Length.",
-            hint="Send one, or a chunked body; 0 for none.",
-        )
-    return length
+    if framed and request.content_length is None:
+        hint = "Send one, 0 for no body, or a chunked body."
+        raise Refused("length_required", "The request has no Content-Length.", hint=hint)
+    return request.content_length or 0
 
 
 def _received(length: int | None) -> bytes:

@@ -35,7 +35,7 @@ _LONGEST_REQUEST_ID = 128
 def install(
     app: Flask, *, clock: Clock, metrics: Metrics, token: str | None, allowed_hosts: Sequence[str] = ()
 ) -> None:
-    """Teach the app the manners; without `token` everybody may call, and without hosts, or with `*`, by any."""
+    """Teach the app the manners; without `token` everybody may call, without hosts or with `*` by any."""
     doorkeeper = Doorkeeper(token, allowed_hosts)
 
     def arrive() -> None:
@@ -65,7 +65,7 @@ class Doorkeeper:
 
     def __init__(self, token: str | None, allowed_hosts: Sequence[str]) -> None:
         self._digest = None if token is None else _digest(token)
-        self._hosts = frozenset(host.lower() for host in allowed_hosts if "*" not in allowed_hosts)
+        self._hosts = frozenset(_bare(host) for host in allowed_hosts if "*" not in allowed_hosts)
 
     def check(self) -> None:
         """Refuse a foreign Host, a write from another site's page, and who has no token."""
@@ -147,11 +147,13 @@ def _method() -> str:
 
 
 def _host_name() -> str:
-    """Return the host of the Host header without its port; the brackets of an IPv6 address stay off too."""
-    host = request.headers.get("Host", "").lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.rpartition(":")[0] if ":" in host else host
+    """Return the host of the Host header without its port."""
+    host = request.headers.get("Host", "")
+    return _bare(host.partition("]" if host.startswith("[") else ":")[0])
+
+
+def _bare(host: str) -> str:
+    return host.strip("[]").lower()
 
 
 def _bearer() -> str:

@@ -27,7 +27,9 @@ Schema = Mapping[str, Any]
 BodySchema = Schema | Callable[[Mapping[str, "ActionSpec"]], Schema]
 
 #: What can go wrong with any request, and with any that carries a body.
-EVERYWHERE = ("bad_request", "unauthorized", "method_not_allowed", "unknown_host", "internal_error")
+EVERYWHERE = (
+    *("bad_request", "unauthorized", "method_not_allowed", "unknown_host", "rate_limited", "internal_error"),
+)
 WITH_BODY = (
     *("empty_body", "truncated_body", "bad_json", "not_utf8", "duplicate_key", "number_out_of_range"),
     *("too_deep", "lone_surrogate", "must_be_object", "unknown_field", "missing_field", "wrong_type"),

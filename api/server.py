@@ -35,7 +35,6 @@ def build_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    app.extensions["kernel"] = kernel
     manners.install(app, clock=kernel.clock, metrics=kernel.metrics, token=token, allowed_hosts=allowed_hosts)
     app.register_blueprint(aafai_blueprint(kernel, long_polls=long_polls))
     app.register_blueprint(monitor_blueprint(kernel, version=version))

@@ -69,8 +69,9 @@ class SystemdSwitch:
             return f"systemd: logind could not be asked whether this user may switch off: {error.message}"
         if status != 0:
             return f"systemd: logind did not say whether this user may switch off: {answer}"
-        if '"yes"' not in answer:
-            return f"systemd: logind says {answer} to this user's switching off; install the polkit rule."
+        if answer != 's "yes"':
+            said = answer.removeprefix("s ")
+            return f"systemd: logind says {said} to this user's switching off; install the polkit rule."
         return None
 
     def off(self) -> None:

@@ -5,6 +5,4 @@ from core.context import JobContext
 from core.errors import Cancel, Fail, Retry
 from core.event_bus import EventBus, EventMessage
 
-__version__ = "0.1.0"
-
 __all__ = ["Cancel", "EventBus", "EventMessage", "Fail", "JobContext", "Retry", "action"]

@@ -63,12 +63,12 @@ class ParamsReader:
     #: JSON Schema of the params.
     schema: Mapping[str, Json] = {"type": "object", "additionalProperties": True}
 
-    def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:  # noqa: ARG002
+    def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the params JSON-ready. Raises InvalidParams in the name of the action."""
         return dict(params)
 
-    def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:  # noqa: ARG002
-        """Return the keyword arguments that the params make. Raises InvalidParams in the name of the action."""
+    def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:
+        """Return the keyword arguments that the params make. Raises InvalidParams naming the action."""
         return dict(params)
 
 

@@ -17,10 +17,8 @@ class Activity:
 
     def __init__(self, events: EventBus, clock: Clock) -> None:
         self._clock = clock
-        #: Seconds since boot, sleep included, at which the service started.
-        self.started = clock.boottime()
-        #: The same for the last work; the start counts as work.
-        self.last = self.started
+        #: When, in seconds since boot, sleep included; None when nothing happened since the service started.
+        self.last: float | None = None
         for status in _WORK:
             events.subscribe(KERNEL, f"task.{status}", self._note)
 

@@ -106,6 +106,7 @@ class LoggingToJob(logging.Handler):
 
     def __init__(self, channel: SocketChannel) -> None:
         super().__init__(logging.INFO)
+        self.setFormatter(logging.Formatter())  # The message alone, and the traceback when there is one.
         self._channel = channel
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -192,4 +192,4 @@ def _call(callback: Callback, message: EventMessage) -> None:
     try:
         callback(message)
     except Exception:  # One listener's fault must not reach the publisher or the other listeners.
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        sys.excepthook(*sys.exc_info())

@@ -10,6 +10,7 @@ from core.context import JobContext
 from core.errors import Cancel, Fail, InvalidParams, Retry
 from core.jobs import Json
 from core.outcome import Ending, Outcome, failure
+from core.registry import last_line
 from core.results import DEFAULT_LIMIT, checked_result
 from core.signature import wants_context
 
@@ -43,9 +44,10 @@ def invoke(
 
 def load_failure(error: BaseException) -> Outcome:
     """Return the outcome of an attempt whose action could not be loaded."""
-    said = traceback.format_exception_only(error)[-1].strip()
     return Outcome(
-        ending=Ending.GIVEN_UP, code="broken_action", message=f"The action could not be loaded: {said}"
+        ending=Ending.GIVEN_UP,
+        code="broken_action",
+        message=f"The action could not be loaded: {last_line(error)}",
     )
 
 

@@ -47,9 +47,7 @@ def clean_environment(environment: Mapping[str, str], pass_on: tuple[str, ...] =
 class ProcessAttempt:
     """One attempt in a process of its own."""
 
-    def __init__(
-        self, attempt: Attempt, order: Order, clock: Clock, *, lifeline: int | None, grace: float
-    ) -> None:
+    def __init__(self, attempt: Attempt, order: Order, clock: Clock, *, grace: float) -> None:
         self._attempt = attempt
         self._order = order
         self._clock = clock
@@ -86,8 +84,8 @@ class ProcessAttempt:
             self._board.attach(reader, lines.feed)
         theirs = (control, channel, *writers)
         try:
-            ends = Ends(*(end.fileno() for end in theirs), lifeline=self._attempt.lifeline)
-            return _started(self._order, ends)
+            numbers = (control.fileno(), channel.fileno(), *(end.fileno() for end in writers))
+            return _started(self._order, Ends(numbers, self._attempt.lifeline))
         finally:
             for end in theirs:
                 end.close()
@@ -183,7 +181,7 @@ class ProcessAttempt:
     def _silent(self) -> Outcome:
         """Return the outcome of an attempt whose process ended without saying how."""
         if self._exit is None:
-            return failure("killed", "The process that watches over the attempt was killed.")
+            return failure("killed", "The process that watches over the attempt died.")
         if self._exit >= 0:
             return failure(
                 "exited", f"The action ended its process with exit code {self._exit} and no result."

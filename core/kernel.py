@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from core.registry import Registry
     from core.runner import Runner
 
+VERSION = "0.1.0"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kernel:
@@ -41,6 +43,7 @@ class Kernel:
     drain_timeout: float = 20.0
     #: What the operator should know of the settings, found before the log was open.
     warnings: tuple[str, ...] = ()
+    version: str = VERSION
     #: Another one at every start: clients tell a new boot from an old one.
     boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     _drained: threading.Event = field(default_factory=threading.Event)

@@ -9,7 +9,6 @@ import inspect
 import re
 import sys
 import threading
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -94,11 +93,15 @@ def load_file(path: Path) -> ActionSpec:
     raise TypeError(f"{path.name} defines no run(…) function and no execute(…).")
 
 
+def last_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of what it says."""
+    said = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
 def _spec(path: Path, form: Form, function: Any, params: ParamsReader) -> ActionSpec:
     if inspect.iscoroutinefunction(function):
-        raise TypeError(
-            f"{function.__name__}() is async; write a plain function, which may call asyncio.run()."
-        )
+        raise TypeError(f"{function.__name__}() is async: write a plain function; it may call asyncio.run().")
     return ActionSpec(
         name=path.stem,
         description=inspect.getdoc(function) or inspect.getdoc(sys.modules[function.__module__]) or "",
@@ -115,12 +118,11 @@ def _tried(path: Path) -> ActionSpec | str:
     try:
         return load_file(path)
     except BaseException as error:  # noqa: BLE001  An import may raise anything, SystemExit too.
-        last = traceback.format_exception_only(error)[-1].strip()
-        return f"Its file could not be loaded: {last}"
+        return f"Its file could not be loaded: {last_line(error)}"
 
 
 def _imported(path: Path) -> ModuleType:
-    """Import a file under a private name made of its path, in a private package that holds the whole folder."""
+    """Import a file under a private name made of its path, in a private package: the folder."""
     digest = hashlib.sha256(bytes(path.parent.resolve())).hexdigest()[:12]
     package = f"_actions_{digest}"
     if package not in sys.modules:

@@ -87,14 +87,12 @@ class Runner:
         try:
             spec = self._resolved(job)
         except BusError as error:
-            return self._settled(
-                claim, Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
-            )
+            refused = Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
+            return self._settled(claim, refused)
         attempt = self._begun(claim, spec)
         try:
-            outcome = (
-                self._in_thread(attempt) if spec.limits.isolation == "thread" else self._in_process(attempt)
-            )
+            run = self._in_thread if spec.limits.isolation == "thread" else self._in_process
+            outcome = run(attempt)
             attempt.over.set()
             attempt.job_log.flush()
             return self._settled(claim, outcome)
@@ -110,18 +108,17 @@ class Runner:
         return attempt is not None
 
     def running(self) -> list[str]:
-        """Return the ids of the jobs whose attempts run; one whose time is up counts until its thread ends."""
+        """Return the ids of the jobs whose attempts run; a thread counts until it ends, overdue or not."""
         return list(self._attempts)
 
     def give_back(self, job_ids: Collection[str] | None = None, *, grace: float) -> None:
-        """End running attempts, all unless ids are given, and queue their jobs again, the attempts not counted.
+        """End running attempts, all unless ids are given, and queue their jobs again, attempts uncounted.
 
-        Processes are gone when this returns. A thread that does not stop within `grace` seconds is left
-        behind: whatever it returns is dropped.
+        Processes are gone when this returns. A thread that goes on for more than `grace` seconds is left
+        behind, and whatever it returns is dropped.
         """
-        chosen = [
-            attempt for attempt in self._running() if job_ids is None or attempt.claim.job.id in job_ids
-        ]
+        running = self._running()
+        chosen = [one for one in running if job_ids is None or one.claim.job.id in job_ids]
         for attempt in chosen:
             attempt.ask_to_stop(Why.DRAIN, grace=grace)
         for attempt in chosen:
@@ -183,7 +180,7 @@ class Runner:
         return ProcessAttempt(attempt, order, self._clock, grace=self._grace).run()
 
     def _settled(self, claim: Claim, outcome: Outcome) -> Job | None:
-        """Store what the outcome makes of the job and tell everybody; ask on while the store does not answer."""
+        """Store what the outcome makes of the job and tell everybody; insist until the store answers."""
         while outcome.ending is not Ending.DROPPED:
             try:
                 job = claim.change(self._step(outcome))
@@ -218,7 +215,7 @@ class Runner:
         return step
 
     def _time_out(self, attempt: Attempt) -> None:
-        """Report a thread whose time is up; it keeps its slot until it ends, and its outcome is dropped."""
+        """Report a thread whose time is up; it keeps its slot until it ends, its outcome is dropped."""
         attempt.ask_to_stop(Why.TIMEOUT, grace=self._grace)
         if attempt.stop is not None and attempt.stop.why is Why.TIMEOUT:
             self._settled(attempt.claim, attempt.stopped())

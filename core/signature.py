@@ -65,7 +65,7 @@ def reader_of(function: Callable[..., Any]) -> SignatureReader:
         return SignatureReader(create_model("Params", __config__=_SETTINGS, **fields))
 
 
-# The first model of a process costs as much as twenty others: made here, before attempts are forked from this.
+# The first model of a process costs as much as twenty others: made here, before attempts fork from it.
 SignatureReader(create_model("First", __config__=_SETTINGS))
 
 

@@ -142,6 +142,8 @@ _READERS: dict[str, Callable[[str, Json, float], Any]] = {
 
 
 def _whole(name: str, value: Json, least: int, most: int) -> int:
+    if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number: 5.0 is 5.
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidRequest(name, "must be a whole number.", code="wrong_type")
     if not least <= value <= most:

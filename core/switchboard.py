@@ -45,7 +45,7 @@ class Switchboard:
         return end in [key.fileobj for key in self._selector.get_map().values()]
 
     def look(self, timeout: float | None) -> bool:
-        """Wait up to `timeout` seconds or for `ring`, hand over what came, and return whether anything did."""
+        """Wait `timeout` seconds at most, or for `ring`; hand over what came and return whether any did."""
         came = False
         for key, _ in self._selector.select(timeout):
             if key.fd == self._bell:

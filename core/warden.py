@@ -14,11 +14,12 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from core.attempt_child import Order, run_attempt
 from core.frames import framed
@@ -34,26 +35,26 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """The descriptors of an attempt's side, in the order in which they travel to the warden."""
+    """The descriptors of an attempt's side, which travel to the warden over the forkserver's socket."""
 
-    control: int
-    channel: int
-    stdout: int
-    stderr: int
+    #: Control socket, channel, standard output, standard error.
+    numbers: Sequence[int]
     #: What an attempt must hold to count as alive; None where the engine needs no such thing.
     lifeline: int | None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        travelling = [None if number is None else DupFd(number) for number in self._numbers()]
-        return _arrived, (travelling,)
-
-    def _numbers(self) -> tuple[int | None, ...]:
-        return (self.control, self.channel, self.stdout, self.stderr, self.lifeline)
+        travelling = (*self.numbers, *([] if self.lifeline is None else [self.lifeline]))
+        return _arrived, tuple(DupFd(number) for number in travelling)
 
 
-def watch(order: Order, ends: Ends) -> None:
-    """Run one attempt to its end, report its exit code over the control socket, and exit. Never returns."""
+def watch(order: Order, numbers: Sequence[int]) -> NoReturn:
+    """Run one attempt to its end, report its exit code over the control socket, and exit.
+
+    `numbers` are those of Ends as they arrived here; a lifeline among them is held and not used.
+    """
+    control, channel, stdout, stderr, *_ = numbers
     os.setsid()
+    _keep_to_ourselves()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     folder = Path(tempfile.mkdtemp(prefix="aafai-attempt-"))
     warden = os.getpid()
@@ -61,15 +62,15 @@ def watch(order: Order, ends: Ends) -> None:
     if child == 0:
         os.setpgid(0, 0)
         _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.close(ends.control)
+        os.close(control)
         if os.getppid() == warden:  # Else the warden died before he could be watched.
-            run_attempt(order, folder, channel=ends.channel, stdout=ends.stdout, stderr=ends.stderr)
+            run_attempt(order, folder, channel=channel, stdout=stdout, stderr=stderr)
         os._exit(1)
     with suppress(OSError):  # The child may have done it already.
         os.setpgid(child, child)
-    for number in (ends.channel, ends.stdout, ends.stderr):
+    for number in (channel, stdout, stderr):
         os.close(number)
-    _serve(child, folder, socket.socket(fileno=ends.control))
+    _serve(child, folder, socket.socket(fileno=control))
     os._exit(0)
 
 
@@ -150,12 +151,16 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def _arrived(travelling: list[Any]) -> Ends:
-    numbers = [None if one is None else one.detach() for one in travelling]
-    for number in numbers:
-        if number is not None:
-            os.set_inheritable(number, False)  # Programs that an action starts must not hold these open.
-    return Ends(*numbers)
+def _arrived(*travelled: Any) -> list[int]:
+    return [end.detach() for end in travelled]
+
+
+def _keep_to_ourselves() -> None:
+    """Let no program that the action starts hold open what belongs to the attempt, or to multiprocessing."""
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  The names are numbers, not paths.
+        if int(number) > 2:
+            with suppress(OSError):  # The listing itself is closed already.
+                os.set_inheritable(int(number), False)
 
 
 def _prctl(option: int, value: int) -> None:

@@ -36,7 +36,7 @@ def main() -> int:
         # The page is on loopback, which actions may not reach unless they are told so.
         with a_bus(Path(folder), AAFAI_ALLOW_PRIVATE_ADDRESSES="1") as bus:
             say(f"The bus accepts jobs at {bus.url}, {bus.cold_start:.2f} s after exec.")
-            answer = run_the_job(bus, page)
+            answer = run_the_jobs(bus, page)
             say("Why the machine is still on: GET /api/power")
             show(requests.get(f"{bus.url}/api/power", timeout=10).json())
             status = bus.stop()
@@ -44,14 +44,16 @@ def main() -> int:
     return 0 if status == 0 and answer["status"] == "complete" else 1
 
 
-def run_the_job(bus: RunningBus, page: str) -> dict[str, Any]:
-    """Submit the page, show the job's file wherever it is, return the final answer."""
-    body = {"action": "download_website", "params": {"url": page}}
-    say(f"POST /inbound {json.dumps(body)}")
-    receipt = requests.post(f"{bus.url}/inbound", json=body, timeout=10).json()
-    show(receipt)
-    job_id = receipt["job_id"]
-    say("ls: where the job's file is, from submit to result")
+def run_the_jobs(bus: RunningBus, page: str) -> dict[str, Any]:
+    """Submit two pages, show where their files are as they move, return the final answer to the second."""
+    receipts = []
+    for url in (page, f"{page}?again"):
+        body = {"action": "download_website", "params": {"url": url}}
+        say(f"POST /inbound {json.dumps(body)}")
+        receipts.append(requests.post(f"{bus.url}/inbound", json=body, timeout=10).json())
+        show(receipts[-1])
+    job_id = receipts[-1]["job_id"]
+    say("ls: there is one browser, so the second job waits; its files from submit to result")
     answer = followed(bus, job_id)
     say(f"GET /outbound?job_id={job_id}")
     show(answer)
@@ -64,7 +66,7 @@ def followed(bus: RunningBus, job_id: str) -> dict[str, Any]:
     seen: set[str] = set()
     while True:
         for place in sorted(set(places(bus.queues, job_id)) - seen):
-            print(f"  {place}")
+            print(f"  {place}", flush=True)
             seen.add(place)
         answer = requests.get(f"{bus.url}/outbound", params={"job_id": job_id, "wait": 0.1}, timeout=30).json()
         if answer["status"] != "pending" and not set(places(bus.queues, job_id)) - seen:
@@ -104,7 +106,7 @@ def a_page() -> Iterator[str]:
 
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802  The name is http.server's.
-        found = self.path == "/"
+        found = self.path in {"/", "/?again"}
         self.send_response(200 if found else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.end_headers()

@@ -25,7 +25,10 @@ def open_engine(url: str, **options: Any) -> Engine:
     maker = _MAKERS.get(scheme) if colon else None
     if maker is None:
         raise ConfigError(f"{url!r} names no engine.", hint="Use file:/absolute/path or memory:.")
-    return maker(rest, options)
+    try:
+        return maker(rest, options)
+    except TypeError as error:
+        raise ConfigError(f"The engine {scheme}: does not know an option: {error}") from error
 
 
 def _open_memory(rest: str, options: dict[str, Any]) -> Engine:
@@ -34,4 +37,12 @@ def _open_memory(rest: str, options: dict[str, Any]) -> Engine:
     return MemoryEngine(**options)
 
 
-_MAKERS: dict[str, Callable[[str, dict[str, Any]], Engine]] = {"memory": _open_memory}
+def _open_file(rest: str, options: dict[str, Any]) -> Engine:
+    # A bus that runs in memory need not load the file engine.
+    from queues.file.engine import FileEngine  # noqa: PLC0415
+    from queues.file.options import FileOptions  # noqa: PLC0415
+
+    return FileEngine(rest, FileOptions(**options))
+
+
+_MAKERS: dict[str, Callable[[str, dict[str, Any]], Engine]] = {"memory": _open_memory, "file": _open_file}

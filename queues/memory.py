@@ -114,6 +114,11 @@ class MemoryEngine:
                 heapq.heappop(self._deferred)
             return self._deferred[0][0] if self._deferred else None
 
+    def deferred(self) -> int:
+        """Return how many queued jobs wait for their `run_after`."""
+        with self._lock:
+            return len({entry for entry in self._deferred if self._is_deferred(*entry)})
+
     def get(self, job_id: str) -> Job:
         """Return the whole job."""
         with self._lock:

@@ -91,6 +91,11 @@ def test_an_address_open_to_other_machines_needs_a_token(host: str, rest: Mappin
     assert Config.load({**rest, "AAFAI_HOST": host, "AAFAI_ALLOW_ANONYMOUS": "1"}).allow_anonymous
 
 
+@pytest.mark.parametrize(("host", "bind"), [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000")])
+def test_an_address_is_told_from_its_port(host: str, bind: str) -> None:
+    assert Config.load({"AAFAI_HOST": host}).bind == bind
+
+
 def test_the_number_of_workers_is_that_of_the_default_queue() -> None:
     assert Config.load({"NUM_INTERNAL_WORKERS": "5"}).slots == {"default": 5, "browser": 1}
 

@@ -48,6 +48,11 @@ class Deferred:
                 heapq.heappop(self._heap)
             return self._heap[0][0] if self._heap else None
 
+    def number(self) -> int:
+        """Return how many jobs are not due yet."""
+        with self._lock:
+            return len(self._due)
+
     def promote(self, now: float) -> bool:
         """Move every job that is due to the waiting ones; return whether there was one."""
         moved: list[Job] = []

@@ -1,4 +1,4 @@
-"""The disk as the file engine uses it: every system call passes here, so that tests can watch and break it."""
+"""The disk as the file engine uses it: every system call passes here, for tests to watch and break."""
 
 from __future__ import annotations
 
@@ -25,6 +25,10 @@ class OpenFolder:
     def __init__(self, path: str) -> None:
         self.path = path
         self.fd = os.open(path, _FOLDER)
+
+    def let_go(self) -> None:
+        """Let go of the folder's lock."""
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
 
     def __del__(self) -> None:
         # Closing is left to the last user: a thread may still be syncing when another lets the folder go.
@@ -130,13 +134,13 @@ class Disk:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def read_file(self, path: str) -> bytes:
-        """Return the content of a regular file. Raises Unsupported for anything else."""
+    def read_file(self, path: str, *, limit: int | None = None) -> bytes:
+        """Return the content of a regular file, or its beginning. Raises Unsupported for anything else."""
         fd = self.open(path)
         try:
             if not stat.S_ISREG(os.fstat(fd).st_mode):
                 raise Unsupported(f"{path} is not a regular file.")
-            return self.read(fd)
+            return self.read(fd) if limit is None else os.read(fd, limit)
         finally:
             self.close(fd)
 

@@ -1,4 +1,4 @@
-"""Records read from their places and written for them: what the folder says is joined to what the file says."""
+"""Records read and written: what the folder says of a job is joined to what the file says."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Records:
         return self._read(path, job_id).job
 
     def read_running(self, path: str, job_id: str) -> Job:
-        """Return the running job as its attempt has made it so far. Raises RecordDamaged, FileNotFoundError."""
+        """Return the job as its attempt has made it so far. Raises RecordDamaged, FileNotFoundError."""
         record = self._read(path, job_id)
         return self.as_running(record) if record.claimed else record.job
 
@@ -75,10 +75,23 @@ class Records:
 
     def with_cancel(self, job: Job) -> Job:
         """Return the running job with the cancellation that somebody asked for, if somebody did."""
-        reason = self._cancel_reason(job.id, job.attempt)
+        reason = None if job.cancel_requested else self.cancel_reason(job.id, job.attempt)
         if reason is None:
             return job
         return replace(job, version=job.version + 1, cancel_requested=True, cancel_reason=reason)
+
+    def cancel_reason(self, job_id: str, attempt: int) -> str | None:
+        """Return why that attempt is to stop; None when nobody asked, or asked an earlier attempt."""
+        path = self._layout.cancel(job_id)
+        if not self._disk.exists(path):
+            return None
+        try:
+            wish = parse(self._disk.read_file(path))
+            return str(wish["reason"]) if wish["attempt"] == attempt else None
+        except FileNotFoundError:
+            return None
+        except (BadJson, Unsupported, KeyError, TypeError):
+            return "Somebody left a file that asks for it."
 
     def read_final(self, path: str, job_id: str, *, whole_result: bool) -> Job:
         """Return the ended job, with its result if wanted. Raises RecordDamaged, FileNotFoundError."""
@@ -94,11 +107,13 @@ class Records:
     def write_waiting(self, job: Job, *, sync: bool = True) -> str:
         """Write a queued job's record for its place and return the path of the draft."""
         draft = self._site.scratch(job.id)
-        self._disk.write_new(draft, encoded(document_of(job)), sync=sync, mtime=job.run_after)
+        self._disk.write_new(
+            draft, encoded(document_of(job)), sync=sync, mtime=job.run_after or job.submitted_at
+        )
         return draft
 
     def write_final(self, job: Job) -> str:
-        """Write an ended job's record for its place and return the draft's path; a large result goes first."""
+        """Write an ended job's record, a large result first, and return the path of the draft."""
         document = document_of(job)
         result = encoded_value(job.result)
         if len(result) > LARGE_RESULT:
@@ -137,19 +152,6 @@ class Records:
             return {name: read(name, document) for name, read in _LIVE.items() if name in document}
         except (OSError, BadJson, Unsupported, ValueError, TypeError):
             return {"changes": 0}
-
-    def _cancel_reason(self, job_id: str, attempt: int) -> str | None:
-        """Return why that attempt is to stop; None when nobody asked, or asked an earlier attempt."""
-        path = self._layout.cancel(job_id)
-        if not self._disk.exists(path):
-            return None
-        try:
-            wish = parse(self._disk.read_file(path))
-            return str(wish["reason"]) if wish["attempt"] == attempt else None
-        except FileNotFoundError:
-            return None
-        except (BadJson, Unsupported, KeyError, TypeError):
-            return "Somebody left a file that asks for it."
 
     def _large_result(self, job_id: str) -> Json:
         try:

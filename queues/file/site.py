@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from core.clock import Clock, SystemClock
 from core.errors import EngineUnavailable, OutcomeUnknown
 from queues.file.disk import Disk
 from queues.file.folders import Folders
 from queues.file.layout import Layout
+
+#: Seconds, ten times the coarsest tick in use.
+_TICK = 0.1
 
 
 @dataclass(slots=True)
@@ -22,6 +27,7 @@ class Site:
     folders: Folders
     #: This process's own folder below tmp/: what lies there is nobody's until it is renamed.
     tmp: str
+    clock: Clock = field(default_factory=SystemClock)
     #: Why the state of the disk is unknown since a failed sync; empty while all is well.
     doubt: str = ""
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -34,8 +40,20 @@ class Site:
         """Return such a path on the file system of the live files."""
         return f"{self.layout.live}/.{job_id}.{next(self._numbers)}"
 
+    def discard(self, draft: str) -> None:
+        """Remove a draft that is not needed; if that fails, the next start does it."""
+        with contextlib.suppress(OSError):
+            self.disk.unlink(draft)
+
+    def is_past(self, changed_ns: int) -> bool:
+        """Return whether a file time is so old that the next change will get another.
+
+        File systems date changes by a clock that ticks every few milliseconds.
+        """
+        return self.clock.now() - changed_ns / 1e9 > _TICK
+
     def commit(self, folder: str, job_id: str) -> None:
-        """Make the names in the folder durable. Raises OutcomeUnknown, and from then on the engine is in doubt."""
+        """Make the names in a folder durable. Raises OutcomeUnknown, and the engine stays in doubt."""
         try:
             self.folders.settle(folder)
         except OSError as error:

@@ -33,7 +33,7 @@ class Tombstones:
         for job_id in job_ids:
             by_bucket[bucket_of(job_id)].append(job_id)
         for bucket, purged in by_bucket.items():
-            # The line break comes first as well: a line torn by an earlier power cut must not swallow this one.
+            # A line break comes first too: a line torn by an earlier power cut must not swallow this one.
             lines = "\n" + "\n".join(purged) + "\n"
             self._disk.append(self._layout.tombstones(bucket), lines.encode(), sync=True, mtime=at)
         if by_bucket:

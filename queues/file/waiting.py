@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
 from queues.aging import rank
 from queues.file.layout import PRIORITIES, bucket_of, bucket_start, job_id_in
@@ -26,9 +28,10 @@ class Level:
         #: The waiting ids of all buckets up to `reach`, as far as known; some may be gone already.
         self.heap: list[str] = []
         self.reach = ""
-        #: The folder as it was when it was last seen empty, and whether it was looked at twice since.
+        #: The buckets, and when their names last changed, as the level was found empty; None if it was not.
         self.seen: tuple[tuple[str, int], ...] | None = None
-        self.seen_twice = False
+        #: Whether a later change would show: one within the same tick of the file system's clock does not.
+        self.settled = False
 
     def push(self, job_id: str) -> None:
         """Note an id that was just put into the folder."""
@@ -39,10 +42,20 @@ class Level:
             self.reach, self.seen = bucket_of(max(self.heap)), None
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The job that goes first, and where its record lies."""
+
+    job_id: str
+    path: str
+    level: Level
+
+
 class Waiting:
-    """The waiting jobs of all queues, highest rank first. Safe for threads; other processes are seen later."""
+    """The waiting jobs of all queues, highest rank first. Other processes' jobs are seen a little later."""
 
     def __init__(self, site: Site, *, aging: float) -> None:
+        self._site = site
         self._disk = site.disk
         self._layout = site.layout
         self._folders = site.folders
@@ -55,31 +68,35 @@ class Waiting:
         with self._lock:
             self._of(queue)[PRIORITIES.index(priority)].push(job_id)
 
-    def pop(self, queues: Sequence[str], now: float) -> tuple[str, str] | None:
-        """Return id and path of the job that goes first, and forget it; None when none waits."""
+    def pop(self, queues: Sequence[str], now: float) -> Head | None:
+        """Return the job that goes first and forget it; None when none waits."""
         with self._lock:
-            best: tuple[int, str] | None = None
-            for level in [level for queue in queues for level in self._of(queue)]:
-                if level.heap or self._refill(level, now):
-                    head = level.heap[0]
-                    candidate = (-rank(head, level.priority, now=now, aging=self._aging), head)
-                    if best is None or candidate < best:
-                        best, chosen = candidate, level
-            if best is None:
+            levels = [level for queue in queues for level in self._of(queue)]
+            heads = [
+                (self._order(level, now), level) for level in levels if level.heap or self._refill(level, now)
+            ]
+            if not heads:
                 return None
-            job_id = heapq.heappop(chosen.heap)
-            return job_id, f"{chosen.folder}/{bucket_of(job_id)}/{job_id}.json"
+            _, level = min(heads, key=itemgetter(0))
+            job_id = heapq.heappop(level.heap)
+            return Head(job_id, f"{level.folder}/{bucket_of(job_id)}/{job_id}.json", level)
+
+    def put_back(self, head: Head) -> None:
+        """Remember a job again that could not be claimed."""
+        with self._lock:
+            heapq.heappush(head.level.heap, head.job_id)
 
     def look_again(self, queues: Sequence[str], now: float) -> bool:
         """Notice what others put into levels that were empty; return whether one of them is empty no more."""
         with self._lock:
             levels = [level for queue in queues for level in self._of(queue)]
-            return any([self._has_news(level, now) for level in levels if level.seen is not None and not level.heap])
+            empty = [level for level in levels if level.seen is not None and not level.heap]
+            news = [self._has_news(level, now) for level in empty]
+            return any(news)
 
-    def forget(self) -> None:
-        """List every level anew at the next claim."""
-        with self._lock:
-            self._levels.clear()
+    def _order(self, level: Level, now: float) -> tuple[int, str]:
+        head = level.heap[0]
+        return -rank(head, level.priority, now=now, aging=self._aging), head
 
     def _of(self, queue: str) -> list[Level]:
         if queue not in self._levels:
@@ -100,7 +117,8 @@ class Waiting:
                 level.reach = bucket
                 return True
             self._drop(level, bucket, now)
-        level.seen, level.seen_twice, level.reach = seen, False, _END_OF_TIME
+        level.seen, level.reach = seen, _END_OF_TIME
+        level.settled = all(self._site.is_past(changed_ns) for _, changed_ns in seen)
         return False
 
     def _drop(self, level: Level, bucket: str, now: float) -> None:
@@ -122,15 +140,8 @@ class Waiting:
         return tuple(sorted(found))
 
     def _has_news(self, level: Level, now: float) -> bool:
-        """List an empty level again if its folders have changed, and once more a turn later.
-
-        The second time makes up for coarse file times: a change in the tick of the listing leaves no trace.
-        """
-        seen = self._seen(level)
-        unchanged = seen == level.seen
-        if unchanged and level.seen_twice:
+        """List an empty level again if it has changed, or may have."""
+        if level.settled and self._seen(level) == level.seen:
             return False
         level.seen = None
-        found = self._refill(level, now)
-        level.seen_twice = unchanged and level.seen == seen
-        return found
+        return self._refill(level, now)

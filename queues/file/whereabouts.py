@@ -44,22 +44,35 @@ class Whereabouts:
         self._records = records
         self._quarantine = quarantine
         self._tombstones = tombstones
-        self.queues: list[str] = [DEFAULT_QUEUE]
+        self._folders: list[tuple[Place, str]] = []
         self.learn_queues()
 
     def learn_queues(self) -> list[str]:
         """Read which queues there are and return their names."""
         names = self._disk.names(self._layout.top("inbound"))
-        self.queues = [DEFAULT_QUEUE, *(name[2:] for name in names if name.startswith("q-"))]
-        return self.queues
+        queues = [DEFAULT_QUEUE, *(name[2:] for name in names if name.startswith("q-"))]
+        levels = [self._layout.level(queue, priority) for queue in queues for priority in PRIORITIES]
+        self._folders = [
+            (Place.FINAL, self._layout.top("outbound")),
+            *((Place.WAITING, level) for level in levels),
+            (Place.SCHEDULED, self._layout.top("scheduled")),
+        ]
+        return queues
 
     def look(self, job_id: str) -> Found | None:
         """Look once; later states first, so that of two records the one counts that was made later."""
         exists = self._disk.exists
-        return next((found for found in self._places(job_id) if exists(found.path)), None)
+        for place, path in self._places(job_id):
+            if exists(path):
+                return Found(place, path)
+        return None
+
+    def all_names(self, job_id: str) -> list[Found]:
+        """Return every place that has such a record; more than one only after a crash."""
+        return [Found(place, path) for place, path in self._places(job_id) if self._disk.exists(path)]
 
     def find(self, job_id: str) -> Found | None:
-        """Look again when nothing is seen: the job may have moved from a place not yet to one already seen."""
+        """Look again when nothing is seen: the job may have moved to a place that was looked at before."""
         found = self.look(job_id)
         if found is None:
             self.learn_queues()
@@ -78,15 +91,16 @@ class Whereabouts:
                 continue
         raise self._absence(job_id)
 
-    def _places(self, job_id: str) -> Iterator[Found]:
-        layout = self._layout
-        yield Found(Place.FINAL, layout.final(job_id))
-        yield Found(Place.RUNNING, layout.running(job_id))
-        for queue in self.queues:
-            folder, rest = layout.queue(queue), f"{job_id[:8]}/{job_id}.json"
-            for priority in PRIORITIES:
-                yield Found(Place.WAITING, f"{folder}/p{priority}/{rest}")
-        yield Found(Place.SCHEDULED, f"{layout.scheduled(job_id)}/{job_id}.json")
+    def is_expired(self, job_id: str) -> bool:
+        """Return whether the job was purged."""
+        return self._tombstones.has(job_id)
+
+    def _places(self, job_id: str) -> Iterator[tuple[Place, str]]:
+        name = f"{job_id[:8]}/{job_id}.json"
+        for place, folder in self._folders:
+            yield place, f"{folder}/{name}"
+            if place is Place.FINAL:
+                yield Place.RUNNING, self._layout.running(job_id)
 
     def _read(self, found: Found, job_id: str, *, whole_result: bool) -> Job:
         if found.place is Place.RUNNING:

@@ -28,7 +28,7 @@ from tests.fakes import FakeClock
 
 ACTIONS = {
     "fakejob.py": 'def run(delay_seconds: int = 5) -> dict:\n    """Wait.\n\n    Longer."""\n    return {}\n',
-    "download_website.py": 'def run(url: str, pages: int = 1) -> dict:\n    """Fetch a page."""\n    return {}\n',
+    "download_website.py": 'def run(url: str) -> dict:\n    """Fetch a page."""\n    return {}\n',
     "broken.py": "import no_such_module\n",
 }
 
@@ -108,7 +108,7 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         janitor=None,  # type: ignore[arg-type]
         power=power,
         deliveries=Deliveries(events, clock, linger=600.0),
-        metrics=Metrics(events, lambda: kernel.readings()),
+        metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         events=events,
         clock=clock,
         boot_id="boot-1",

@@ -21,6 +21,8 @@ class Bench(Protocol):
 
     engine: Engine
     now: float
+    #: Whether jobs outlive the process; claims do not.
+    survives_restart: bool
 
     def claim(self, now: float | None = None) -> Job | None: ...
 
@@ -47,9 +49,8 @@ class MemoryBench:
         return self.engine.claim("worker-1", now=when, lease=LEASE, queues=[DEFAULT_QUEUE])
 
     def lose_worker(self) -> Job:
-        job = self.engine.claim("doomed", now=self.now, lease=LEASE, queues=[DEFAULT_QUEUE])
+        job = self.engine.claim("doomed", now=self.now, lease=0.0, queues=[DEFAULT_QUEUE])
         assert job is not None
-        self.now += LEASE + 1
         return job
 
     def restart(self) -> None:

@@ -47,7 +47,9 @@ def events():
 def heard(events):
     """The types and job ids of all events so far."""
     messages = []
-    events.subscribe("test", None, lambda event: messages.append((event.event_type, event.payload.get("job_id"))))
+    events.subscribe(
+        "test", None, lambda event: messages.append((event.event_type, event.payload.get("job_id")))
+    )
     return messages
 
 

@@ -244,6 +244,8 @@ def test_purging_removes_what_ended_before_and_nothing_else(bus, engine):
 def test_a_dead_letter_keeps_its_reason(bus, engine):
     job = bus.submit(Submission(action="double", params={"number": 1}, max_attempts=1))
     running = claimed(engine)
-    engine.swap(running, lifecycle.failed(running, error=JobError(code="timeout", message="Too slow."), now=NOW))
+    engine.swap(
+        running, lifecycle.failed(running, error=JobError(code="timeout", message="Too slow."), now=NOW)
+    )
 
     assert bus.get(job.id).error.code == "timeout"

@@ -87,9 +87,7 @@ def test_work_that_was_there_before_the_start_is_taken_up(engine, a_pool):
 def test_no_wake_is_missed_however_many_come_at_once(engine, a_pool):
     pool, runner = a_pool(default=4)
 
-    submitters = [
-        threading.Thread(target=lambda: [add(engine, pool) for _ in range(50)]) for _ in range(4)
-    ]
+    submitters = [threading.Thread(target=lambda: [add(engine, pool) for _ in range(50)]) for _ in range(4)]
     for submitter in submitters:
         submitter.start()
 

@@ -17,5 +17,5 @@ def test_the_demo_fetches_a_page_that_only_a_browser_can_read_and_stops_cleanly(
 
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Written by a script in a real browser: 42" in ended.stdout
-    for place in ("inbound/p5/", "running/", "outbound/", '"reasons"', "exit status 0"):
+    for place in ("inbound/q-browser/p5/", "running/", "outbound/", '"reasons"', "exit status 0"):
         assert place in ended.stdout

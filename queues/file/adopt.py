@@ -1,0 +1,179 @@
+"""Files that people drop into inbound/: each becomes exactly one job, or lies in quarantine with the reason.
+
+Nothing that lies there can hang or crash the bus: links are not followed, pipes not opened, and what is too
+large, half copied or no JSON is never taken for a job.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.clock import SystemClock
+from core.errors import (
+    BusError,
+    EngineUnavailable,
+    InvalidRequest,
+    JobExpired,
+    JobNotFound,
+    QueueFull,
+    RecordDamaged,
+)
+from core.ids import JOB_ID, JobIds
+from core.jobs import Job, Json
+from core.strict_json import BadJson, parse
+from queues.file.quarantine import Quarantine
+from queues.file.site import Site
+from queues.file.whereabouts import Whereabouts
+from queues.record import job_of
+
+#: Bytes of a dropped file at most.
+LARGEST = 1 << 20
+#: Seconds that a file must lie still before it is taken, and after which one that is no JSON is put aside.
+SETTLED, GIVEN_UP = 1.0, 10.0
+
+#: Turns what was asked into a job, or raises BusError with the sentence for the reason file.
+Accept = Callable[[dict[str, Json]], Job]
+
+_ACTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ASKED = (
+    "action",
+    "params",
+    "priority",
+    "run_after",
+    "timeout",
+    "max_attempts",
+    "callback_url",
+    "batch",
+    "idempotency_key",
+)
+#: What of a record may be asked again; when it was due and under which key belongs to its past.
+_ASKED_AGAIN = tuple(name for name in _ASKED if name not in {"run_after", "idempotency_key"})
+_IGNORED = re.compile(r"\..*|.*~|.*\.(part|tmp|swp|crdownload)")
+_OWN_FOLDER = re.compile(r"p\d|q-.*")
+
+
+def accept_by_shape() -> Accept:
+    """Return an acceptance that knows no actions: it checks the kinds of the fields and makes ids."""
+    clock = SystemClock()
+    ids = JobIds(clock)
+
+    def accept(asked: dict[str, Json]) -> Job:
+        unknown = next((name for name in asked if name not in _ASKED), None)
+        if unknown is not None:
+            raise InvalidRequest(unknown, "There is no such field.", hint="Known are: " + ", ".join(_ASKED))
+        if not isinstance(asked.get("action"), str) or not _ACTION.fullmatch(asked["action"]):
+            raise InvalidRequest("action", f"It must be a name such as 'fakejob' ({_ACTION.pattern}).")
+        try:
+            return job_of(asked | {"id": ids(), "submitted_at": clock.now()})
+        except ValueError as error:
+            raise InvalidRequest("job", str(error)) from None
+
+    return accept
+
+
+class Adoption:
+    """Look through inbound/ for what people have dropped there."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        quarantine: Quarantine,
+        whereabouts: Whereabouts,
+        accept: Accept,
+        add: Callable[[Job], Job],
+    ) -> None:
+        self._disk = site.disk
+        self._folder = site.layout.top("inbound")
+        self._quarantine = quarantine
+        self._whereabouts = whereabouts
+        self._accept = accept
+        self._add = add
+
+    def adopt(self, now: float) -> bool:
+        """Make jobs of the files that are ready; return whether there was one."""
+        adopted = [self._adopt_entry(entry, now) for entry in self._disk.entries(self._folder)]
+        return any(adopted)
+
+    def ignored(self) -> list[str]:
+        """Return the names in inbound/ that will never become jobs, for the operator."""
+        names = self._disk.names(self._folder)
+        return [name for name in names if not _OWN_FOLDER.fullmatch(name) and not name.endswith(".json")]
+
+    def _adopt_entry(self, entry: os.DirEntry[str], now: float) -> bool:
+        if _OWN_FOLDER.fullmatch(entry.name) or _IGNORED.fullmatch(entry.name):
+            return False
+        try:
+            status = entry.stat(follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+                self._quarantine.put(entry.path, "It is not a regular file, so it was not opened.")
+            elif stat.S_ISREG(status.st_mode) and entry.name.endswith(".json"):
+                return self._adopt_file(entry.path, status, now)
+        except FileNotFoundError:
+            pass  # whoever dropped it took it away again, or another process was quicker
+        return False
+
+    def _adopt_file(self, path: str, status: os.stat_result, now: float) -> bool:
+        if status.st_size > LARGEST:
+            self._quarantine.put(path, f"It has {status.st_size} bytes; {LARGEST} is the limit.")
+            return False
+        age = abs(
+            now - status.st_mtime
+        )  # a file dated by a clock ahead of ours is as old as one from the past
+        try:
+            document = parse(self._disk.read_file(path))
+            if age < SETTLED:
+                return False
+            self._add(self._job(document, status))
+        except (EngineUnavailable, QueueFull):
+            return False  # no fault of the file: it stays for the next time
+        except BadJson as error:
+            if age >= GIVEN_UP:  # until then it may still be being copied
+                self._quarantine.put(path, error.message)
+            return False
+        except (BusError, PermissionError) as error:
+            self._quarantine.put(path, _sentence(error))
+            return False
+        self._take_away(path, status)
+        return True
+
+    def _job(self, document: Json, status: os.stat_result) -> Job:
+        """Return the job that a file asks for, under a key that makes it one job however often it is read."""
+        if not isinstance(document, dict):
+            raise InvalidRequest("job", 'It must be an object: {"action": "name", "params": {…}}.')
+        record_id = document.get("id")
+        if isinstance(record_id, str) and JOB_ID.fullmatch(record_id):
+            asked = {name: document[name] for name in _ASKED_AGAIN if name in document}
+            job = self._once_more(self._accept(asked), record_id)
+        else:
+            job = self._accept(document)
+        if job.idempotency_key is None:
+            key = f"drop:{status.st_dev}:{status.st_ino}:{status.st_mtime_ns}"
+            job = replace(job, idempotency_key=key, body_hash=None)
+        return job
+
+    def _once_more(self, job: Job, record_id: str) -> Job:
+        """Return the job of a record that came back: under its own id if that is free, else as a new one."""
+        try:
+            self._whereabouts.read(record_id, whole_result=False)
+        except (JobNotFound, RecordDamaged):
+            return replace(job, id=record_id)
+        except JobExpired:
+            pass
+        return replace(job, retried_from=record_id)
+
+    def _take_away(self, path: str, status: os.stat_result) -> None:
+        """Remove the adopted file, unless somebody has put another in its place meanwhile."""
+        now = self._disk.status(path)
+        if (now.st_ino, now.st_mtime_ns) == (status.st_ino, status.st_mtime_ns):
+            self._disk.unlink(path)
+
+
+def _sentence(error: BusError | PermissionError) -> str:
+    if isinstance(error, BusError):
+        return f"{error.message} {error.hint}".strip()
+    return "The bus may not read it: it belongs to another user."

@@ -1,0 +1,158 @@
+"""Submitting: a job is acknowledged when its record and the record's name are on the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from core.errors import IdempotencyConflict, JobExpired, JobNotFound, QueueFull, RecordDamaged
+from core.jobs import Job, State
+from queues.file.batches import Batches
+from queues.file.keys import Keys
+from queues.file.publishing import Publishing
+from queues.file.records import Records
+from queues.file.room import Room
+from queues.file.site import Site
+from queues.file.tally import Tally
+from queues.file.tombstones import Tombstones
+from queues.file.whereabouts import Whereabouts
+
+
+class Submits:
+    """Store new jobs, once for each id and each idempotency key."""
+
+    def __init__(
+        self,
+        site: Site,
+        *,
+        records: Records,
+        publishing: Publishing,
+        whereabouts: Whereabouts,
+        tombstones: Tombstones,
+        keys: Keys,
+        batches: Batches,
+        room: Room,
+        tally: Tally,
+        max_pending: int,
+    ) -> None:
+        self._site = site
+        self._disk = site.disk
+        self._records = records
+        self._publishing = publishing
+        self._whereabouts = whereabouts
+        self._tombstones = tombstones
+        self._keys = keys
+        self._batches = batches
+        self._room = room
+        self._tally = tally
+        self._max_pending = max_pending
+        self._pending: int | None = None  # never less than truly wait of this object's jobs
+
+    def add(self, job: Job) -> Job:
+        """Store one job durably, or return the one that was stored before it."""
+        stored = self._known(job)
+        if stored is not None:
+            return stored
+        self._admit(1)
+        draft = self._records.write_waiting(job)
+        with ExitStack() as undo:
+            undo.callback(self._site.discard, draft)
+            if job.idempotency_key is None:
+                self._publishing.place_waiting(draft, job)
+            elif not self._publish_keyed(draft, job):
+                return self._first_or_mended(job)
+            undo.pop_all()
+            return job
+
+    def add_many(self, jobs: Sequence[Job]) -> list[Job]:
+        """Store all of the jobs or none, with one flush."""
+        with self._keys.held(jobs, alone=True):
+            plan = _Plan({}, {})
+            answers = [self._planned(job, plan) for job in jobs]
+            if plan.fresh:
+                self._admit(len(plan.fresh))
+                self._batches.add(list(plan.fresh.values()))
+            return answers
+
+    def _admit(self, number: int) -> None:
+        """Raise DiskFull or QueueFull. Jobs are counted on the disk only when the limit seems near."""
+        self._room.admit()
+        if self._pending is None or self._pending + number > self._max_pending:
+            self._pending = self._tally.count()[State.QUEUED]
+        if self._pending + number > self._max_pending:
+            raise QueueFull(f"{self._max_pending} jobs wait already.", hint="Try again later.")
+        self._pending += number
+
+    def _known(self, job: Job) -> Job | None:
+        if stored := self._known_by_id(job):
+            return stored
+        if job.idempotency_key is not None and self._keys.exists(job.idempotency_key):
+            return self._first_or_mended(job)
+        return None
+
+    def _known_by_id(self, job: Job) -> Job | None:
+        if self._whereabouts.look(job.id) is not None:
+            return self._stored(job)
+        return job if self._tombstones.has(job.id) else None
+
+    def _stored(self, first: Job) -> Job | None:
+        """Return what became of a job, or itself if its record is gone; None if it was never stored."""
+        try:
+            return self._whereabouts.read(first.id, whole_result=True)
+        except (JobExpired, RecordDamaged):
+            return first
+        except JobNotFound:
+            return None
+
+    def _publish_keyed(self, draft: str, job: Job) -> bool:
+        """Publish a job under its key, which is durable first; return False when the key was used before."""
+        with self._keys.held([job]):
+            if not self._keys.link(draft, job):
+                return False
+            self._site.commit(self._keys.folder(job), job.id)
+            self._publishing.place_waiting(draft, job)
+            return True
+
+    def _first_or_mended(self, job: Job) -> Job:
+        """Return the job of a used key; publish it if a crash came between its key and its record."""
+        first = self._keys.first(job)
+        if first is not None and (stored := self._stored(first)):
+            return stored
+        with self._keys.held([job], alone=True):
+            first = self._keys.first(job)
+            if first is not None and (stored := self._stored(first)):
+                return stored
+            draft = self._records.write_waiting(first or job)
+            if first is None:
+                self._keys.relink(draft, job)
+                self._site.commit(self._keys.folder(job), job.id)
+            self._publishing.place_waiting(draft, first or job)
+            return first or job
+
+    def _planned(self, job: Job, plan: _Plan) -> Job:
+        """Return the answer to one job of a batch, and plan the job if it is new.
+
+        A job that a crash left with its key alone joins the batch. Raises IdempotencyConflict.
+        """
+        if stored := self._known_by_id(job):
+            return stored
+        if job.idempotency_key is None:
+            return plan.fresh.setdefault(job.id, job)
+        first = plan.keyed.get(job.idempotency_key) or self._keys.first(job)
+        if first is None:
+            first = job
+        elif first.body_hash != job.body_hash:
+            raise IdempotencyConflict(first.id)
+        elif first.id not in plan.fresh and (stored := self._stored(first)):
+            return stored
+        plan.keyed[job.idempotency_key] = first
+        return plan.fresh.setdefault(first.id, first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The jobs of a batch that must be stored, by id, and those among them that have a key, by key."""
+
+    fresh: dict[str, Job]
+    keyed: dict[str, Job]

@@ -1,0 +1,54 @@
+"""The facts for the power logic are counted from the store, and only work counts as activity."""
+
+import pytest
+
+from core.activity import Activity
+from core.deliveries import Deliveries
+from core.event_bus import KERNEL
+from core.survey import Survey
+from tests.factories import NOW, a_job
+
+
+@pytest.fixture
+def survey(engine, events, clock):
+    return Survey(engine, Deliveries(events, clock, linger=900), Activity(events, clock))
+
+
+def test_waiting_running_and_deferred_jobs_are_told_apart(survey, engine):
+    engine.add(a_job())
+    engine.claim("worker-001", now=NOW, lease=60, queues=["default"])
+    engine.add(a_job())
+    engine.add(a_job(run_after=NOW + 50))
+    engine.add(a_job(run_after=NOW + 40))
+
+    facts = survey.facts()
+
+    assert (facts.queued, facts.running, facts.next_due) == (1, 1, NOW + 40)
+
+
+def test_an_empty_store_gives_no_reason_to_stay(survey):
+    facts = survey.facts()
+
+    assert (facts.queued, facts.running, facts.next_due, facts.unread) == (0, 0, None, ())
+    assert facts.last_activity is None
+
+
+@pytest.mark.parametrize("status", ["queued", "completed", "failed", "cancelled", "retrying"])
+def test_work_is_activity(survey, events, clock, status):
+    clock.advance(100)
+    events.publish(f"task.{status}", KERNEL, {"job_id": "a"})
+
+    assert survey.facts().last_activity == clock.boottime()
+
+
+def test_nothing_else_is_activity(survey, events):
+    for event_type in ("task.progress", "system.warning", "task.started"):
+        events.publish(event_type, KERNEL, {"job_id": "a"})
+
+    assert survey.facts().last_activity is None
+
+
+def test_unread_results_are_facts(survey, events, clock):
+    events.publish("task.completed", KERNEL, {"job_id": "a"})
+
+    assert survey.facts().unread == (clock.boottime() + 900,)
