@@ -1,10 +1,11 @@
-"""The web server: `create_app()` opens the bus and mounts its dialects. Run by `gunicorn -c gunicorn.conf.py`."""
+"""The web server: `create_app()` opens the bus and mounts its dialects. `make serve` runs it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+
+from flask import Flask
 
 from api.server import build_app
 from config import Config
@@ -13,16 +14,13 @@ from wiring import assemble
 
 _GUNICORN_GIVES_UP = 4  # Any other exit status of a worker makes it start another one.
 
-if TYPE_CHECKING:
-    from flask import Flask
-
 
 def application() -> Flask:
     """Return the application for gunicorn; say in one sentence why when it cannot be made, and exit."""
     try:
         return create_app()
     except BusError as error:
-        print(f"The bus cannot start: {error.message} {error.hint}", file=sys.stderr)
+        sys.stderr.write(f"The bus cannot start: {error.message} {error.hint}\n")
         sys.exit(_GUNICORN_GIVES_UP)
 
 

@@ -11,8 +11,8 @@ from cloud.switches import open_switches
 from core import logger, timing
 from core.activity import Activity
 from core.admission import Admission
-from core.bus import Bus, Shortcuts
 from core.attempt import Submit
+from core.bus import Bus, Shortcuts
 from core.clock import Clock, SystemClock
 from core.deliveries import Deliveries
 from core.event_bus import EventBus, LocalTransport
@@ -43,45 +43,25 @@ def assemble(config: Config) -> Kernel:
     logger.log_events(events)
     registry = Registry(config.actions_dir)
     registry.load()
-    engine = _open_engine(config, lambda document: admission.admitted_document(document))
+    # A dropped file goes through the same admission as a request; the two know of each other only here.
+    engine = _open_engine(config, lambda document: admission.admitted_document(document))  # noqa: PLW0108
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
-    backoff = _backoff(config.backoff_base)
-    runner = Runner(
-        engine,
-        registry,
-        clock,
-        events,
-        downloads=config.download_dir,
-        submit=_submit_from_action(bus),
-        backoff=backoff,
-        grace=config.kill_grace,
-        lease=config.lease,
-        result_limit=config.max_result,
-        environment=_environment(config),
-    )
+    runner = _runner(config, bus, registry, clock)
     pool = Pool(engine, runner, clock, slots=slots_of(config.slots, registry), lease=config.lease)
     bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
     deliveries = Deliveries(events, clock, linger=config.result_linger)
+    survey = Survey(engine, deliveries, Activity(events, clock))
     kernel = Kernel(
         bus=bus,
         registry=registry,
-        runner=runner,
         pool=pool,
-        janitor=Janitor(
-            engine,
-            events,
-            clock,
-            wake_all=pool.wake_all,
-            backoff=backoff,
-            downloads=config.download_dir,
-            result_ttl=config.result_ttl,
-        ),
-        power=_power(config, Survey(engine, deliveries, Activity(events, clock)), gate, clock, events),
+        janitor=_janitor(config, bus, pool, clock),
+        power=_power(config, survey, gate, clock, events),
         deliveries=deliveries,
-        metrics=Metrics(events, lambda: kernel.readings()),
-        events=events,
+        metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         clock=clock,
+        auto_start=config.auto_start_workers,
         drain_timeout=config.drain_timeout,
         warnings=config.warnings,
     )
@@ -89,9 +69,9 @@ def assemble(config: Config) -> Kernel:
 
 
 def slots_of(sizes: Mapping[str, int], registry: Registry) -> dict[str, int]:
-    """Return the slots of each queue: those of the settings, and one for every other queue that an action names."""
-    named = {spec.limits.queue for spec in registry.actions.values()}
-    return {queue: 1 for queue in sorted(named)} | dict(sizes)
+    """Return the slots of each queue: those of the settings, and one where only an action names it."""
+    named = sorted({spec.limits.queue for spec in registry.actions.values()})
+    return dict.fromkeys(named, 1) | dict(sizes)
 
 
 def _open_engine(config: Config, accept: Callable[[Json], Job]) -> Engine:
@@ -104,6 +84,34 @@ def _open_engine(config: Config, accept: Callable[[Json], Job]) -> Engine:
             "allow_any_filesystem": config.allow_any_filesystem,
         }
     return open_engine(config.engine, **options)
+
+
+def _runner(config: Config, bus: Bus, registry: Registry, clock: Clock) -> Runner:
+    return Runner(
+        bus.engine,
+        registry,
+        clock,
+        bus.events,
+        downloads=config.download_dir,
+        submit=_submit_from_action(bus),
+        backoff=_backoff(config.backoff_base),
+        grace=config.kill_grace,
+        lease=config.lease,
+        result_limit=config.max_result,
+        environment=_environment(config),
+    )
+
+
+def _janitor(config: Config, bus: Bus, pool: Pool, clock: Clock) -> Janitor:
+    return Janitor(
+        bus.engine,
+        bus.events,
+        clock,
+        wake_all=pool.wake_all,
+        backoff=_backoff(config.backoff_base),
+        downloads=config.download_dir,
+        result_ttl=config.result_ttl,
+    )
 
 
 def _power(config: Config, survey: Survey, gate: Gate, clock: Clock, events: EventBus) -> Power:
@@ -127,9 +135,9 @@ def _power(config: Config, survey: Survey, gate: Gate, clock: Clock, events: Eve
 
 
 def _submit_from_action(bus: Bus) -> Submit:
-    return lambda action, params, **options: bus.submit_document(
-        {"action": action, "params": params, **options}
-    ).id
+    return lambda action, params, **options: (
+        bus.submit_document({"action": action, "params": params, **options}).id
+    )
 
 
 def _backoff(base: float) -> Callable[[int], float]:

@@ -20,6 +20,7 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64; compatible; aafai-bus)"
 
 _MOST_HOPS = 10
 _CHUNK = 65_536
+_NOWHERE = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
 class PinnedAdapter(HTTPAdapter):
@@ -60,22 +61,15 @@ def fetched(
     succeed, also while the body is read.
     """
     checked_url(url)
-    with _within(timeout), requests.Session() as session:
-        session.trust_env = False
-        session.max_redirects = _MOST_HOPS
-        session.mount("http://", PinnedAdapter())
-        session.mount("https://", PinnedAdapter())
-        sent = {"User-Agent": AGENT, **(headers or {})}
-        content = None if body is None else body.encode()
+    sent = {"User-Agent": AGENT, **(headers or {})}
+    content = None if body is None else body.encode()
+    with _within(timeout), _session() as session:
         try:
-            yield session.request(
+            with session.request(
                 method, url, headers=sent, data=content, timeout=timeout, allow_redirects=follow, stream=True
-            )
-        except (
-            requests.TooManyRedirects,
-            requests.exceptions.InvalidURL,
-            requests.exceptions.InvalidSchema,
-        ) as error:
+            ) as response:
+                yield response
+        except _NOWHERE as error:
             raise Fail(f"The request led nowhere: {error}", code="http_error") from error
         except requests.RequestException as error:
             raise Retry(f"The request failed: {error}") from error
@@ -89,6 +83,15 @@ def read_up_to(response: requests.Response, limit: int) -> tuple[bytes, bool]:
         if len(body) > limit:
             return bytes(body[:limit]), True
     return bytes(body), False
+
+
+def _session() -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.max_redirects = _MOST_HOPS
+    session.mount("http://", PinnedAdapter())
+    session.mount("https://", PinnedAdapter())
+    return session
 
 
 @contextmanager

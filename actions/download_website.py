@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from actions._egress_proxy import Egress
 
 _LARGEST_FILE = 104_857_600
-_VISIBLE = "return document.body ? document.body.innerText : ''"
 _ERROR_PAGE = "it shows an error in place of the page."
-_STATUS = "const page = performance.getEntriesByType('navigation')[0]; return page ? page.responseStatus : 0"
+# One script, so that protocol, status and text belong to one document even when the page leads elsewhere.
+_LOOK = """
+const page = performance.getEntriesByType('navigation')[0];
+return [location.protocol, page ? page.responseStatus : 0, document.body ? document.body.innerText : ''];
+"""
 
 
 class PageText(TypedDict):
@@ -63,8 +66,10 @@ def _without_browser(response: requests.Response, job: JobContext) -> PageText:
     name = file_name(response.url)
     body, cut = read_up_to(response, _LARGEST_FILE)
     (job.files / name).write_bytes(body)
-    kept = f"the first {len(body)} bytes were" if cut else f"it was ({len(body)} bytes)"
-    said = f"The address holds {media_type(response)}, not a page: {kept} kept as {name}."
+    part = "the first" if cut else "all"
+    said = (
+        f"The address holds {media_type(response)}, not a page: {part} {len(body)} bytes were kept as {name}."
+    )
     return PageText(text="", size_bytes=0, warning=said)
 
 
@@ -86,9 +91,8 @@ def _opened(url: str, page_timeout: float, job: JobContext) -> PageText:
 
 
 def _read(driver: Chrome, egress: Egress) -> PageText:
-    text = driver.execute_script(_VISIBLE)
-    status = driver.execute_script(_STATUS)
-    if driver.current_url.startswith("chrome-error:") or not isinstance(text, str):
+    protocol, status, text = driver.execute_script(_LOOK)
+    if protocol not in ("http:", "https:"):
         raise _failure(_ERROR_PAGE, egress.refusals)
     if status >= 400:
         raise _refused(status)

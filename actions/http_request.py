@@ -12,7 +12,6 @@ from actions._content import decoded, file_name, is_text
 from actions._fetch import fetched, read_up_to
 from core import JobContext, action
 
-_SAVED = "The body is not text: it is kept in the job's files."
 _CUT = "The body was cut after {} bytes."
 
 
@@ -40,14 +39,17 @@ def run(
     ) as response:
         content, cut = read_up_to(response, max_bytes)
     job.info(f"{method} {response.url} answered {response.status_code}")
+    warning = _CUT.format(max_bytes) if cut else None
+    return {**_answer(response, content, job), "size_bytes": len(content), "warning": warning}
+
+
+def _answer(response: requests.Response, content: bytes, job: JobContext) -> dict[str, object]:
     return {
         "status": response.status_code,
         "reason": response.reason,
         "url": response.url,
         "headers": dict(response.headers),
         **_body(content, response, job.files if content and not is_text(response) else None),
-        "size_bytes": len(content),
-        "warning": _CUT.format(max_bytes) if cut else None,
     }
 
 

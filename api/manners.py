@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.errors import Refused, refusal_of, refused_by_flask
 from api.http import answer
+from api.rate import RateLimit
 from core.errors import BusError
 from core.logger import logger
 
@@ -32,11 +33,8 @@ _WORTH_COMPRESSING = 1024  # bytes
 _LONGEST_REQUEST_ID = 128
 
 
-def install(
-    app: Flask, *, clock: Clock, metrics: Metrics, token: str | None, allowed_hosts: Sequence[str] = ()
-) -> None:
-    """Teach the app the manners; without `token` everybody may call, without hosts or with `*` by any."""
-    doorkeeper = Doorkeeper(token, allowed_hosts)
+def install(app: Flask, doorkeeper: Doorkeeper, *, clock: Clock, metrics: Metrics) -> None:
+    """Teach the app the manners."""
 
     def arrive() -> None:
         g.arrived = clock.monotonic()
@@ -63,23 +61,31 @@ def install(
 class Doorkeeper:
     """Decide who may come in; keep only the digest of the token."""
 
-    def __init__(self, token: str | None, allowed_hosts: Sequence[str]) -> None:
+    def __init__(self, token: str | None, allowed_hosts: Sequence[str], rate: RateLimit) -> None:
+        """Let everybody in without `token`, and under any Host without hosts or with `*`."""
         self._digest = None if token is None else _digest(token)
         self._hosts = frozenset(_bare(host) for host in allowed_hosts if "*" not in allowed_hosts)
+        self._rate = rate
 
     def check(self) -> None:
-        """Refuse a foreign Host, a write from another site's page, and who has no token."""
+        """Refuse a foreign Host, a write by another site's page, who asks too often, who has no token."""
+        self._check_origin()
+        g.trusted = self._digest is None or hmac.compare_digest(_digest(_bearer()), self._digest)
+        if request.endpoint not in OPEN_ENDPOINTS:
+            self._rate.spend(request.remote_addr or "")
+            self._check_token()
+
+    def _check_origin(self) -> None:
         if self._hosts and _host_name() not in self._hosts:
             hint = "Use a name listed in AAFAI_ALLOWED_HOSTS, or add this one to it."
-            raise Refused(
-                "unknown_host", "This bus does not answer for the host that the request names.", hint=hint
-            )
+            raise Refused("unknown_host", "This bus does not answer for the Host of the request.", hint=hint)
         if request.method not in _READING and request.headers.get("Sec-Fetch-Site") == "cross-site":
             raise Refused(
                 "cross_site", "A page of another site must not write here.", hint="Call from a program."
             )
-        g.trusted = self._digest is None or hmac.compare_digest(_digest(_bearer()), self._digest)
-        if not g.trusted and request.endpoint not in OPEN_ENDPOINTS:
+
+    def _check_token(self) -> None:
+        if not g.trusted:
             raise Refused(
                 "unauthorized",
                 "The bearer token is wrong." if _bearer() else "A bearer token is required.",

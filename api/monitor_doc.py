@@ -46,6 +46,7 @@ HEALTH = Operation(
     summary="Whether jobs are accepted, and what stands in the way",
     tag=_TAG,
     description="Answers without a token too, with `status`, `version`, `accepting` and `timestamp` only.",
+    open=True,
     answers={
         200: Answer("Jobs are accepted.", _HEALTH, {"whole": _WHOLE, "without a token": _OPEN}),
         503: Answer(

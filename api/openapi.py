@@ -26,10 +26,9 @@ Schema = Mapping[str, Any]
 #: A schema, or how to make it from the actions that are there.
 BodySchema = Schema | Callable[[Mapping[str, "ActionSpec"]], Schema]
 
-#: What can go wrong with any request, and with any that carries a body.
-EVERYWHERE = (
-    *("bad_request", "unauthorized", "method_not_allowed", "unknown_host", "rate_limited", "internal_error"),
-)
+#: What can go wrong with any request, with any that needs a token, and with any that carries a body.
+EVERYWHERE = ("bad_request", "method_not_allowed", "unknown_host", "internal_error")
+BEHIND_THE_DOOR = ("unauthorized", "rate_limited")
 WITH_BODY = (
     *("empty_body", "truncated_body", "bad_json", "not_utf8", "duplicate_key", "number_out_of_range"),
     *("too_deep", "lone_surrogate", "must_be_object", "unknown_field", "missing_field", "wrong_type"),
@@ -89,6 +88,8 @@ class Operation:
     body: BodySchema | None = None
     body_examples: Mapping[str, Json] = field(default_factory=dict)
     answers: Mapping[int, Answer] = field(default_factory=dict)
+    #: It answers without a token too, and as often as it is asked.
+    open: bool = False
     #: Codes of ERRORS beyond those that every request may meet.
     errors: Sequence[str] = ()
 
@@ -163,7 +164,12 @@ def _parameter(one: Parameter) -> Json:
 
 
 def _responses(operation: Operation) -> dict[str, Json]:
-    codes = (*EVERYWHERE, *(WITH_BODY if operation.body is not None else ()), *operation.errors)
+    codes = (
+        *EVERYWHERE,
+        *(() if operation.open else BEHIND_THE_DOOR),
+        *(WITH_BODY if operation.body is not None else ()),
+        *operation.errors,
+    )
     errors: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
         errors.setdefault(ERRORS[code][0], []).append(code)

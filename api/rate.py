@@ -27,7 +27,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def spend(self, address: str) -> None:
-        """Take one token of the address. Raises Refused, with the seconds until the next one, when none is left."""
+        """Take one token of the address. Raises Refused, with the time of the next one, when none is left."""
         if not self._most:
             return
         with self._lock:

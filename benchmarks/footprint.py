@@ -1,4 +1,4 @@
-"""Cold start beside a bare gunicorn + Flask hello world, interleaved; memory and processor time of 60 idle seconds."""
+"""Cold start beside a bare gunicorn + Flask hello world; memory and processor time of 60 idle seconds."""
 
 from __future__ import annotations
 

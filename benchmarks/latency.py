@@ -1,6 +1,7 @@
-"""Submit to start and submit to result on an idle bus, in process and over HTTP: 500 `thread` jobs, one at a time.
+"""Submit to start and submit to result on an idle bus, in process and over HTTP.
 
-The reference of the same run is the raw protocol of one durable step: write, fsync, rename, fsync directory.
+500 `thread` jobs, one at a time. The reference of the same run is the raw protocol of one
+durable step: write, fsync, rename, fsync directory.
 """
 
 from __future__ import annotations
@@ -77,7 +78,10 @@ def in_process(folder: Path) -> Iterator[Callable[[], Times]]:
 @contextmanager
 def over_http(folder: Path) -> Iterator[Callable[[], Times]]:
     """Yield a function that runs one job on a real server, over one kept-alive connection."""
-    with a_bus(folder, AAFAI_ACTIONS_DIR=ACTIONS, AAFAI_LOG_LEVEL="ERROR") as bus, requests.Session() as session:
+    with (
+        a_bus(folder, AAFAI_ACTIONS_DIR=ACTIONS, AAFAI_LOG_LEVEL="ERROR") as bus,
+        requests.Session() as session,
+    ):
 
         def job() -> Times:
             submitted = time.monotonic_ns()
@@ -99,7 +103,9 @@ def row(title: str, milliseconds: list[float]) -> None:
     """Print the median, the 99th percentile and the largest of some durations."""
     p99 = statistics.quantiles(milliseconds, n=100)[98]
     median = statistics.median(milliseconds)
-    print(f"{title:<42} p50 {median:7.2f} ms   p99 {p99:7.2f} ms   max {max(milliseconds):7.2f} ms", flush=True)
+    print(
+        f"{title:<42} p50 {median:7.2f} ms   p99 {p99:7.2f} ms   max {max(milliseconds):7.2f} ms", flush=True
+    )
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class Admission:
         self._default_timeout = default_timeout
 
     def admitted(self, submission: Submission) -> Job:
-        """Return the job that a submission makes. Raises InvalidRequest, InvalidParams, UnknownAction, …"""
+        """Return the job that a submission makes. Raises what `Bus.submit` names before it stores."""
         refuse_unsupported(submission, self._engine)
         spec = self._registry.resolve(submission.action)
         now = self._clock.now()
@@ -90,7 +90,9 @@ def refuse_unsupported(submission: Submission, engine: Engine) -> None:
         if refused:
             raise Unsupported(f"{name}: the engine {engine.name} cannot do this.", hint=f"Leave {name} out.")
     if submission.callback_url is not None:
-        raise Unsupported("callback_url: this bus does not send webhooks.", hint="Poll GET /outbound, or use wait=25.")
+        raise Unsupported(
+            "callback_url: this bus does not send webhooks.", hint="Poll GET /outbound, or use wait=25."
+        )
 
 
 def with_batch(submissions: Sequence[Submission], batch: str) -> list[Submission]:

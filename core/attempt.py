@@ -45,21 +45,14 @@ class Attempt:
     """One attempt of one job. It is the Channel of its action; other threads may ask it to stop."""
 
     def __init__(
-        self,
-        claim: Claim,
-        spec: ActionSpec,
-        log: JobLog,
-        *,
-        submit: Submit,
-        clock: Clock,
-        lifeline: int | None,
+        self, claim: Claim, spec: ActionSpec, log: JobLog, *, submit: Submit, clock: Clock, held: int | None
     ) -> None:
         self.claim = claim
         self.spec = spec
         #: The job's log, what is said on its behalf included.
         self.job_log = log
         #: What its process must hold to count as alive; None where the engine works with leases.
-        self.lifeline = lifeline
+        self.lifeline = held
         #: Seconds that it may take; None for no limit.
         self.timeout = claim.job.timeout or spec.limits.timeout
         #: When its time is up, on the monotonic clock.

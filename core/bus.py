@@ -36,7 +36,9 @@ class Shortcuts:
 class Bus:
     """Take jobs in and answer for them."""
 
-    def __init__(self, engine: Engine, admission: Admission, events: EventBus, clock: Clock, gate: Gate) -> None:
+    def __init__(
+        self, engine: Engine, admission: Admission, events: EventBus, clock: Clock, gate: Gate
+    ) -> None:
         self.engine = engine
         self.admission = admission
         self.events = events

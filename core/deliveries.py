@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Deliveries:
-    """Remember the jobs that ended since the service started and have not been read, for `linger` seconds each.
+    """Remember the jobs that ended since the start and have not been read, for `linger` seconds each.
 
     Kept in memory only: reading a result changes nothing on disk.
     """
@@ -31,7 +31,7 @@ class Deliveries:
             self._ended.pop(job_id, None)
 
     def unread(self) -> dict[str, float]:
-        """Return the unread jobs, each with the boot-time clock's seconds at which it is waited for no longer."""
+        """Return the unread jobs, each with the boot-time seconds at which it is waited for no longer."""
         now = self._clock.boottime()
         with self._lock:
             self._ended = {job_id: end for job_id, end in self._ended.items() if end > now}

@@ -66,11 +66,11 @@ class Engine(Protocol):
         ...
 
     def abandoned(self, now: float) -> list[Job]:
-        """Return the running jobs whose worker is gone, each claimed by the caller for the `swap` that follows."""
+        """Return the running jobs whose worker is gone, each held for the `swap` that follows."""
         ...
 
     def next_due(self) -> float | None:
-        """Return the earliest `run_after` of the deferred jobs in Unix seconds; None when none is deferred."""
+        """Return the earliest `run_after` of the deferred jobs; None when none is deferred."""
         ...
 
     def deferred(self) -> int:
@@ -112,11 +112,11 @@ class Engine(Protocol):
         ...
 
     def upkeep(self, now: float) -> bool:
-        """Do what the engine needs done about once a second; return whether new work may have become claimable."""
+        """Do what is needed about once a second; return whether new work may have become claimable."""
         ...
 
     def check(self) -> list[str]:
-        """Return warnings for the operator in plain words; raises EngineUnavailable when jobs cannot be stored."""
+        """Return warnings in plain words; raises EngineUnavailable when jobs cannot be stored."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong, by name: a code for programs, one sentence for people, the evidence as attributes. Pure."""
+"""What can go wrong, by name: a code for programs, a sentence for people, evidence as attributes. Pure."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ class BrokenAction(BusError):
     code = "broken_action"
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"The action {name!r} could not be loaded: {reason}", hint="Mend its file and restart the bus.")
+        super().__init__(
+            f"The action {name!r} could not be loaded: {reason}", hint="Mend its file and restart the bus."
+        )
         self.name = name
         self.reason = reason
 
@@ -107,7 +109,8 @@ class ShuttingDown(BusError):
 
     def __init__(self, retry_after: float = 30.0) -> None:
         super().__init__(
-            "The machine is switching off and accepts no new jobs.", hint="Start the machine and submit again."
+            "The machine is switching off and accepts no new jobs.",
+            hint="Start the machine and submit again.",
         )
         #: Seconds after which to try again.
         self.retry_after = retry_after
@@ -204,6 +207,7 @@ class RecordDamaged(BusError):
     def __init__(self, job_id: str, reason: str) -> None:
         super().__init__(f"The record of job {job_id} is damaged: {reason}")
         self.job_id = job_id
+        self.reason = reason
 
 
 class ConfigError(BusError):
@@ -236,7 +240,9 @@ class Steering(Exception):
 class Retry(Steering):
     """Run me again later; counts as a failed attempt."""
 
-    def __init__(self, message: str = "The action asked to run again.", *, delay: float | None = None) -> None:
+    def __init__(
+        self, message: str = "The action asked to run again.", *, delay: float | None = None
+    ) -> None:
         super().__init__(message)
         #: Seconds to wait; None for the usual backoff.
         self.delay = delay

@@ -1,4 +1,4 @@
-"""EventBus, EventMessage: publish, subscribe, listen. Who publishes never waits for, nor breaks on, who listens."""
+"""EventBus, EventMessage: publish, subscribe, listen. A listener's fault never reaches the publisher."""
 
 from __future__ import annotations
 
@@ -118,15 +118,17 @@ class EventBus:
         )
         self._transport.send(message)
 
-    def subscribe(self, agent_name: str, event_type: str | None = None, callback: Callback | None = None) -> None:
-        """Receive events whose type fits a pattern such as `task.*`: by callback, or without one by `listen`."""
+    def subscribe(
+        self, agent_name: str, event_type: str | None = None, callback: Callback | None = None
+    ) -> None:
+        """Receive events whose type fits a pattern such as `task.*`, by callback or by `listen`."""
         if not self._attached:
             self._attached = True
             self._transport.attach(self._receive)
         self._subscriptions = (*self._subscriptions, _Subscription(agent_name, event_type or "*", callback))
 
     def listen(self, timeout: float | None = None) -> EventMessage | None:
-        """Return the next event subscribed to without a callback; None when none came within `timeout` seconds.
+        """Return the next event subscribed to without a callback; None after `timeout` seconds.
 
         When more than 10,000 events wait to be listened to, the oldest are dropped.
         """
@@ -191,5 +193,5 @@ def _seconds(job: Summary) -> float | None:
 def _call(callback: Callback, message: EventMessage) -> None:
     try:
         callback(message)
-    except Exception:  # One listener's fault must not reach the publisher or the other listeners.
+    except Exception:  # noqa: BLE001  One listener's fault must not reach the publisher or the other listeners.
         sys.excepthook(*sys.exc_info())

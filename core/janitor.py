@@ -1,4 +1,4 @@
-"""Rescue the jobs of dead workers, purge what is old, do the engine's upkeep: about once a second, in one thread."""
+"""Once a second: rescue the jobs of dead workers, purge what is old, do the engine's upkeep."""
 
 from __future__ import annotations
 

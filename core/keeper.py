@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from core.attempt import Attempt, Why
 from core.errors import BusError
-from core.jobs import Job, Progress
+from core.jobs import Progress
 from core.lifecycle import progressed, renewed
+from core.settlement import Settlement
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -26,20 +27,16 @@ class Keeper:
         self,
         engine: Engine,
         clock: Clock,
+        settlement: Settlement,
         *,
         attempts: Callable[[], Collection[Attempt]],
-        told: Callable[[Job], None],
-        overdue: Callable[[Attempt], None],
         grace: float,
         lease: float,
     ) -> None:
         self._engine = engine
         self._clock = clock
+        self._settlement = settlement
         self._attempts = attempts
-        #: Called with each job whose progress was stored.
-        self._told = told
-        #: Called with each attempt that runs in a thread and whose time is up.
-        self._overdue = overdue
         self._grace = grace
         self._lease = lease
         self._work = threading.Event()
@@ -81,7 +78,7 @@ class Keeper:
             attempt.ask_to_stop(Why.LOST, grace=self._grace)
             return
         if attempt.overdue() and attempt.spec.limits.isolation == "thread":
-            self._overdue(attempt)
+            self._time_out(attempt)
             return
         attempt.job_log.flush()
         if self._engine.peek(attempt.claim.job.id).cancel_requested:
@@ -90,10 +87,16 @@ class Keeper:
             self._store(attempt, progress)
         self._renew(attempt)
 
+    def _time_out(self, attempt: Attempt) -> None:
+        """Report a thread whose time is up; it keeps its slot until it ends, its outcome is dropped."""
+        attempt.ask_to_stop(Why.TIMEOUT, grace=self._grace)
+        if attempt.stop is not None and attempt.stop.why is Why.TIMEOUT:
+            self._settlement.settle(attempt.claim, attempt.stopped())
+
     def _store(self, attempt: Attempt, progress: Progress) -> None:
         job = attempt.claim.change(lambda job: progressed(job, progress))
         if job is not None:
-            self._told(job)
+            self._settlement.tell("task.progress", job)
 
     def _renew(self, attempt: Attempt) -> None:
         """Prolong the lease at a third of it, unless a lifeline vouches for the worker."""

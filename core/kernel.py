@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from core.bus import Bus
     from core.clock import Clock
     from core.deliveries import Deliveries
-    from core.event_bus import EventBus
     from core.janitor import Janitor
     from core.metrics import Metrics
     from core.pool import Pool
     from core.power import Power
     from core.registry import Registry
-    from core.runner import Runner
 
 VERSION = "0.1.0"
 
@@ -31,14 +29,14 @@ class Kernel:
 
     bus: Bus
     registry: Registry
-    runner: Runner
     pool: Pool
     janitor: Janitor
     power: Power
     deliveries: Deliveries
     metrics: Metrics
-    events: EventBus
     clock: Clock
+    #: Whether workers claim jobs from the start.
+    auto_start: bool = True
     #: Seconds that running jobs get to end when the process is told to stop.
     drain_timeout: float = 20.0
     #: What the operator should know of the settings, found before the log was open.
@@ -49,27 +47,29 @@ class Kernel:
     _drained: threading.Event = field(default_factory=threading.Event)
     _draining: threading.Lock = field(default_factory=threading.Lock)
 
-    def start(self, *, work: bool = True) -> None:
-        """Begin to work: claim jobs unless told not to, look after the store, watch for idleness."""
+    def start(self) -> None:
+        """Begin to work: claim jobs if workers are to start, look after the store, watch for idleness."""
         for name, reason in self.registry.broken.items():
             self._say("system.broken_action", name=name, reason=reason)
         for warning in (*self.warnings, *self.bus.engine.check()):
             self._say("system.warning", message=warning)
-        if work:
+        if self.auto_start:
             self.pool.start()
         self.janitor.start()
         self.power.start()
         slots = sum(1 for _ in self.pool.status())
-        self._say("system.startup", engine=self.bus.engine.name, actions=len(self.registry.actions), slots=slots)
+        self._say(
+            "system.startup", engine=self.bus.engine.name, actions=len(self.registry.actions), slots=slots
+        )
 
     def begin_drain(self) -> None:
-        """Refuse and claim nothing more, and drain in a thread of its own: what a signal handler may call."""
+        """Refuse and claim nothing more, and drain in a thread: what a signal handler may call."""
         self.bus.gate.shut()
         self.pool.stop_claiming()
         threading.Thread(target=self.drain, name="drain").start()
 
     def drain(self) -> None:
-        """Let running jobs end, put back those that do not in time, let go of the store. Once; others wait for it."""
+        """Let running jobs end, put back those that do not, let go of the store; once, others wait for it."""
         if not self._draining.acquire(blocking=False):
             self._drained.wait()
             return
@@ -78,7 +78,9 @@ class Kernel:
         in_time = self.pool.drain(self.drain_timeout)
         self.janitor.stop()
         self.power.stop()
-        self._say("system.shutdown", message="all jobs ended" if in_time else "the running jobs were put back")
+        self._say(
+            "system.shutdown", message="all jobs ended" if in_time else "the running jobs were put back"
+        )
         self.bus.engine.close()
         self._drained.set()
 
@@ -96,4 +98,4 @@ class Kernel:
         }
 
     def _say(self, event_type: str, **payload: object) -> None:
-        self.events.publish(event_type, KERNEL, payload)
+        self.bus.events.publish(event_type, KERNEL, payload)

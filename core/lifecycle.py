@@ -11,7 +11,9 @@ from dataclasses import replace
 from core.jobs import Job, JobError, Json, Progress, State
 
 #: Failures that another attempt cannot mend.
-FINAL_CODES = frozenset({"invalid_params", "unknown_action", "broken_action", "bad_result", "no_result", "too_large"})
+FINAL_CODES = frozenset(
+    {"invalid_params", "unknown_action", "broken_action", "bad_result", "no_result", "too_large"}
+)
 
 
 def claimed(job: Job, *, worker: str, now: float, lease: float) -> Job:
@@ -105,7 +107,13 @@ def resubmitted(job: Job, *, job_id: str, now: float, params: Mapping[str, Json]
 
 def _ended(job: Job, state: State, now: float) -> Job:
     return replace(
-        job, state=state, version=job.version + 1, ended_at=now, lease_until=None, run_after=None, progress=None
+        job,
+        state=state,
+        version=job.version + 1,
+        ended_at=now,
+        lease_until=None,
+        run_after=None,
+        progress=None,
     )
 
 

@@ -1,4 +1,4 @@
-"""Events become log lines here: all log wording of the bus is in this file. `logger` is for actions and schedules too."""
+"""Events become log lines: all log wording of the bus is here. `logger` is for actions and schedules too."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "task.retrying": (logging.WARNING, "job {job_id} ({action}) will run again: {reason}"),
     "task.failed": (logging.ERROR, "job {job_id} ({action}) failed: {reason}"),
     "task.cancelled": (logging.INFO, "job {job_id} ({action}) was cancelled"),
-    "task.dropped": (logging.WARNING, "job {job_id} ({action}): a late outcome was dropped, another had settled it"),
+    "task.dropped": (
+        logging.WARNING,
+        "job {job_id} ({action}): a late outcome was dropped, another had settled it",
+    ),
     "system.startup": (logging.INFO, "accepting jobs on {engine}: {actions} actions, {slots} slots"),
     "system.broken_action": (logging.ERROR, "action {name} could not be loaded: {reason}"),
     "system.warning": (logging.WARNING, "{message}"),
@@ -35,7 +38,10 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "system.reopened": (logging.INFO, "the gate is open again: {message}"),
     "system.power_hold": (logging.INFO, "{message}"),
     "system.power_released": (logging.INFO, "{message}"),
-    "system.would_stop": (logging.INFO, "nothing is left to do; the power switch is 'none', so the machine stays on"),
+    "system.would_stop": (
+        logging.INFO,
+        "nothing is left to do; the power switch is 'none', so the machine stays on",
+    ),
     "system.power_failed": (logging.ERROR, "the machine could not be switched off: {message}"),
     "system.shutdown": (logging.INFO, "stopping: {message}"),
 }

@@ -32,10 +32,16 @@ class Metrics:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Live(readings))
         self._requests = Counter(
-            "http_requests", "HTTP requests answered.", ["method", "endpoint", "status"], registry=self._registry
+            "http_requests",
+            "HTTP requests answered.",
+            ["method", "endpoint", "status"],
+            registry=self._registry,
         )
         self._request_seconds = Histogram(
-            "http_request_duration_seconds", "Time to answer a request.", ["endpoint"], registry=self._registry
+            "http_request_duration_seconds",
+            "Time to answer a request.",
+            ["endpoint"],
+            registry=self._registry,
         )
         self._attempts = Counter(
             "aafai_attempts", "Attempts by how they ended.", ["action", "outcome"], registry=self._registry

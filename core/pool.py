@@ -1,4 +1,4 @@
-"""Worker slots on APScheduler's thread pool: each claims, runs and claims again; a submit wakes one at once."""
+"""Worker slots on APScheduler's thread pool: each claims, runs, claims again; a submit wakes one at once."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Pool:
             bell.ring_all()
 
     def scale(self, size: int, *, queue: str = "default") -> int:
-        """Set how many slots serve a queue, 0 to 64 in all; running jobs end first. Returns the former number."""
+        """Set how many slots serve a queue; running jobs end first. Returns the former number."""
         with self._lock:
             serving = [slot for slot in self._slots if slot.queue == queue and slot.wanted]
             for slot in serving[size:]:

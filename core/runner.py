@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core import lifecycle
 from core.actions import ActionSpec
 from core.attempt import Attempt, Submit, Why
 from core.attempt_child import Order
-from core.claim import Claim, Step
+from core.claim import Claim
 from core.context import JobContext
-from core.errors import BusError, EngineUnavailable
-from core.event_bus import KERNEL, EventBus, job_payload
+from core.errors import BusError
+from core.event_bus import EventBus
 from core.invocation import invoke
 from core.isolation import ProcessAttempt, clean_environment
 from core.job_log import JobLog
-from core.jobs import Job, JobError, State
+from core.jobs import Job
 from core.keeper import Keeper
 from core.outcome import Ending, Outcome
 from core.results import DEFAULT_LIMIT
+from core.settlement import Settlement
 
 if TYPE_CHECKING:
     from core.clock import Clock
     from core.engine import Engine
     from core.registry import Registry
-
-_PAUSE = 1.0  # seconds before a store that does not answer is asked again
-_EVENTS = {
-    State.SUCCEEDED: "task.completed",
-    State.FAILED: "task.failed",
-    State.CANCELLED: "task.cancelled",
-    State.QUEUED: "task.retrying",
-}
 
 
 class Runner:
@@ -59,23 +50,15 @@ class Runner:
         self._engine = engine
         self._registry = registry
         self._clock = clock
-        self._events = events
         self._downloads = downloads
         self._submit = submit
-        self._backoff = backoff
         self._grace = grace
         self._result_limit = result_limit
         self._environment = clean_environment(os.environ) if environment is None else environment
         self._attempts: dict[str, Attempt] = {}
-        self._stopping = threading.Event()
+        self._settlement = Settlement(clock, events, backoff=backoff)
         self.keeper = Keeper(
-            engine,
-            clock,
-            attempts=self._running,
-            told=lambda job: self._say("task.progress", job),
-            overdue=self._time_out,
-            grace=grace,
-            lease=lease,
+            engine, clock, self._settlement, attempts=self._running, grace=grace, lease=lease
         )
 
     def perform(self, job: Job) -> Job | None:
@@ -88,14 +71,14 @@ class Runner:
             spec = self._resolved(job)
         except BusError as error:
             refused = Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
-            return self._settled(claim, refused)
+            return self._settlement.settle(claim, refused)
         attempt = self._begun(claim, spec)
         try:
             run = self._in_thread if spec.limits.isolation == "thread" else self._in_process
             outcome = run(attempt)
             attempt.over.set()
             attempt.job_log.flush()
-            return self._settled(claim, outcome)
+            return self._settlement.settle(claim, outcome)
         finally:
             self._attempts.pop(job.id)
             attempt.settled.set()
@@ -125,11 +108,11 @@ class Runner:
             if attempt.spec.limits.isolation == "process":
                 attempt.settled.wait()
             elif not self._clock.wait(attempt.settled, grace):
-                self._settled(attempt.claim, attempt.stopped())
+                self._settlement.settle(attempt.claim, attempt.stopped())
 
     def stop(self, grace: float) -> None:
         """Give back whatever runs and let go of everything."""
-        self._stopping.set()
+        self._settlement.stop()
         self.give_back(grace=grace)
         self.keeper.stop()
 
@@ -145,11 +128,11 @@ class Runner:
             JobLog(self._engine, claim.job.id, self._clock),
             submit=self._submit,
             clock=self._clock,
-            lifeline=self._engine.lifeline(claim.job),
+            held=self._engine.lifeline(claim.job),
         )
         self._attempts[claim.job.id] = attempt
         self.keeper.attend()
-        self._say("task.started", claim.job)
+        self._settlement.tell("task.started", claim.job)
         return attempt
 
     def _in_thread(self, attempt: Attempt) -> Outcome:
@@ -179,52 +162,8 @@ class Runner:
         )
         return ProcessAttempt(attempt, order, self._clock, grace=self._grace).run()
 
-    def _settled(self, claim: Claim, outcome: Outcome) -> Job | None:
-        """Store what the outcome makes of the job and tell everybody; insist until the store answers."""
-        while outcome.ending is not Ending.DROPPED:
-            try:
-                job = claim.change(self._step(outcome))
-            except EngineUnavailable as error:
-                self._events.publish("system.engine_unavailable", KERNEL, {"message": error.message})
-                if self._clock.wait(self._stopping, _PAUSE):
-                    return None
-                continue
-            if job is None:
-                break
-            self._say("task.given_back" if outcome.ending is Ending.GIVEN_BACK else _EVENTS[job.state], job)
-            return job
-        self._say("task.dropped", claim.job)
-        return None
-
-    def _step(self, outcome: Outcome) -> Step:
-        now = self._clock.now()
-        error = JobError(code=outcome.code, message=outcome.message)
-
-        def step(job: Job) -> Job:
-            if outcome.ending is Ending.SUCCEEDED:
-                return lifecycle.succeeded(job, result=outcome.result, now=now)
-            if outcome.ending is Ending.CANCELLED or job.cancel_requested:
-                said = outcome.message if outcome.ending is Ending.CANCELLED else ""
-                return lifecycle.cancelled(job, now=now, reason=said or None)
-            if outcome.ending is Ending.GIVEN_BACK:
-                return lifecycle.given_back(job)
-            delay = self._backoff(job.attempt) if outcome.delay is None else outcome.delay
-            final = outcome.ending is Ending.GIVEN_UP
-            return lifecycle.failed(job, error=error, now=now, delay=delay, final=final)
-
-        return step
-
-    def _time_out(self, attempt: Attempt) -> None:
-        """Report a thread whose time is up; it keeps its slot until it ends, its outcome is dropped."""
-        attempt.ask_to_stop(Why.TIMEOUT, grace=self._grace)
-        if attempt.stop is not None and attempt.stop.why is Why.TIMEOUT:
-            self._settled(attempt.claim, attempt.stopped())
-
     def _running(self) -> list[Attempt]:
         return list(self._attempts.values())
 
     def _folder(self, job: Job) -> Path:
         return (self._downloads / job.id).absolute()
-
-    def _say(self, event_type: str, job: Job) -> None:
-        self._events.publish(event_type, KERNEL, job_payload(job))

@@ -43,13 +43,15 @@ class Submission:
 
 
 def submission_from(document: Json, *, now: float) -> Submission:
-    """Return the submission that a JSON object describes. Raises InvalidRequest naming the first bad field."""
+    """Return the submission that a JSON object describes; raises InvalidRequest naming the bad field."""
     if not isinstance(document, dict):
         raise InvalidRequest("body", "must be a JSON object.", hint=_EXAMPLE, code="must_be_object")
     unknown = next((name for name in document if name not in _READERS), None)
     if unknown is not None:
         known = ", ".join(_READERS)
-        raise InvalidRequest(unknown, "is not a field of a submission.", hint=f"Known: {known}.", code="unknown_field")
+        raise InvalidRequest(
+            unknown, "is not a field of a submission.", hint=f"Known: {known}.", code="unknown_field"
+        )
     if "action" not in document:
         raise InvalidRequest("action", "is missing.", hint=_EXAMPLE, code="missing_field")
     given = {name: value for name, value in document.items() if value is not None or name == "action"}
@@ -112,7 +114,9 @@ def _run_after(name: str, value: Json, now: float) -> float:
 
 def _batch(name: str, value: Json, now: float) -> str:
     if not isinstance(value, str) or not _BATCH.fullmatch(value):
-        raise InvalidRequest(name, "must be 1 to 128 letters, digits or ._:- and begin with no mark.", code="bad_batch")
+        raise InvalidRequest(
+            name, "must be 1 to 128 letters, digits or ._:- and begin with no mark.", code="bad_batch"
+        )
     return value
 
 
@@ -124,7 +128,9 @@ def _idempotency_key(name: str, value: Json, now: float) -> str:
 
 def _callback_url(name: str, value: Json, now: float) -> str:
     if not isinstance(value, str) or not value.startswith(("http://", "https://")) or len(value) > 2048:
-        raise InvalidRequest(name, "must be an http or https URL of at most 2,048 characters.", code="bad_url")
+        raise InvalidRequest(
+            name, "must be an http or https URL of at most 2,048 characters.", code="bad_url"
+        )
     return value
 
 

@@ -24,7 +24,8 @@ from examples.running import RunningBus, a_bus
 #: The text appears only in a browser that runs scripts.
 PAGE = b"""<!doctype html><meta charset="utf-8"><title>A page</title>
 <h1>Hello from a real page</h1><p id="here">No browser was here.</p>
-<script>document.getElementById("here").textContent = "Written by a script in a real browser: " + 6 * 7;</script>"""
+<script>document.getElementById("here").textContent =
+"Written by a script in a real browser: " + 6 * 7;</script>"""
 
 
 def main() -> int:
@@ -62,13 +63,15 @@ def run_the_jobs(bus: RunningBus, page: str) -> dict[str, Any]:
 
 
 def followed(bus: RunningBus, job_id: str) -> dict[str, Any]:
-    """Poll until the job has ended, printing each place at which its file was seen; return the last answer."""
+    """Poll until the job has ended, printing each place of its file; return the last answer."""
     seen: set[str] = set()
     while True:
         for place in sorted(set(places(bus.queues, job_id)) - seen):
             print(f"  {place}", flush=True)
             seen.add(place)
-        answer = requests.get(f"{bus.url}/outbound", params={"job_id": job_id, "wait": 0.1}, timeout=30).json()
+        answer = requests.get(
+            f"{bus.url}/outbound", params={"job_id": job_id, "wait": 0.1}, timeout=30
+        ).json()
         if answer["status"] != "pending" and not set(places(bus.queues, job_id)) - seen:
             return dict(answer)
 
@@ -105,7 +108,7 @@ def a_page() -> Iterator[str]:
 
 
 class _Page(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802  The name is http.server's.
+    def do_GET(self) -> None:
         found = self.path in {"/", "/?again"}
         self.send_response(200 if found else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -113,7 +116,7 @@ class _Page(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(PAGE if found else b"Nothing here.")
 
-    do_HEAD = do_GET  # noqa: N815  The name is http.server's.
+    do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  The name is http.server's.
         """Say nothing: the bus's log is the one to read."""

@@ -1,4 +1,4 @@
-"""Run a real bus on a free loopback port for as long as a block lasts: for demonstrations, tests and benchmarks."""
+"""Run a real bus on a free loopback port for as long as a block lasts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunningBus:
 
 @contextmanager
 def a_bus(folder: Path, *, command: Sequence[str] = GUNICORN, **settings: str) -> Iterator[RunningBus]:
-    """Start the server with its folders below `folder` and any settings; kill it at the end if it still runs."""
+    """Start the server with its folders below `folder`; kill it at the end if it still runs."""
     port = free_port()
     environment = {
         **os.environ,

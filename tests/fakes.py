@@ -8,7 +8,7 @@ from tests.factories import NOW
 
 
 class FakeClock:
-    """A clock that stands still until `advance` moves it; `wait` returns at once, having advanced to its timeout."""
+    """A clock that stands still until `advance` moves it; `wait` advances to its timeout at once."""
 
     def __init__(self, now: float = NOW) -> None:
         self.wall = now

@@ -144,7 +144,7 @@ class Batches:
             first = self._keys.first(job) if job.idempotency_key is not None else None
         except IdempotencyConflict:
             return True
-        return (first is not None and first.id != job.id) or self._whereabouts.is_expired(job.id)
+        return (first is not None and first.id != job.id) or self._whereabouts.is_over(job.id)
 
     def _sync(self, job: Job) -> None:
         """Make the job's record durable wherever it is now; final records are already."""

@@ -18,6 +18,7 @@ from queues.file.deferred import Deferred
 from queues.file.quarantine import Quarantine
 from queues.file.records import Record, Records
 from queues.file.site import Site
+from queues.file.whereabouts import Whereabouts
 
 #: What opening says of a name that is no file of ours: a symlink, a socket, a device, somebody else's file.
 _NOT_OURS = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EACCES})
@@ -48,12 +49,21 @@ class Held:
 class Claims:
     """Make jobs run, and remember those that this engine object holds."""
 
-    def __init__(self, site: Site, records: Records, quarantine: Quarantine, deferred: Deferred) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *,
+        records: Records,
+        quarantine: Quarantine,
+        whereabouts: Whereabouts,
+        deferred: Deferred,
+    ) -> None:
         self._site = site
         self._disk = site.disk
         self._layout = site.layout
         self._records = records
         self._quarantine = quarantine
+        self._whereabouts = whereabouts
         self._deferred = deferred
         self._lock = threading.Lock()
         self._held: dict[str, Held] = {}
@@ -135,10 +145,10 @@ class Claims:
         try:
             record = self._records.read_open(fd, job_id)
         except RecordDamaged as error:
-            self._quarantine.put(path, error.message)
+            self._quarantine.put(path, error.reason)
             return None
-        if self._disk.exists(self._layout.final(job_id)):
-            self._disk.unlink(path)  # the power failed between the final record and the removal of this one
+        if self._whereabouts.is_over(job_id):
+            self._disk.unlink(path)
             return None
         due = record.job.run_after
         if due_only and due is not None and due > now:

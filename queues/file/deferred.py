@@ -108,6 +108,6 @@ class Deferred:
         except FileNotFoundError:
             return None
         except RecordDamaged as error:
-            self._quarantine.put(path, error.message)
+            self._quarantine.put(path, error.reason)
             return None
         return job

@@ -62,7 +62,13 @@ class Parts:
         )
         self.waiting = Waiting(site, aging=options.aging)
         self.deferred = Deferred(site, self.records, self.quarantine, self.waiting)
-        self.claims = Claims(site, self.records, self.quarantine, self.deferred)
+        self.claims = Claims(
+            site,
+            records=self.records,
+            quarantine=self.quarantine,
+            whereabouts=self.whereabouts,
+            deferred=self.deferred,
+        )
         self.picking = Picking(
             site,
             claims=self.claims,

@@ -72,7 +72,7 @@ class Purging:
         except FileNotFoundError:
             return False
         except RecordDamaged as error:
-            self._quarantine.put(path, error.message)
+            self._quarantine.put(path, error.reason)
             return False
         return ended_at is not None and ended_at < before
 

@@ -87,9 +87,9 @@ class Rescue:
         try:
             record = self._records.read_open(fd, job_id)
         except RecordDamaged as error:
-            self._quarantine.put(running, error.message)
+            self._quarantine.put(running, error.reason)
             return None
-        if self._disk.exists(self._layout.final(job_id)):
+        if self._whereabouts.is_over(job_id):
             self._publishing.clear_running(job_id)
             return None
         if not record.claimed:

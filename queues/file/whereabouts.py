@@ -16,6 +16,7 @@ from queues.file.tombstones import Tombstones
 
 #: A job that keeps moving while it is looked for is found by the next look.
 _LOOKS = 8
+_GLANCES = 3
 
 
 class Place(Enum):
@@ -53,14 +54,13 @@ class Whereabouts:
         queues = [DEFAULT_QUEUE, *(name[2:] for name in names if name.startswith("q-"))]
         levels = [self._layout.level(queue, priority) for queue in queues for priority in PRIORITIES]
         self._folders = [
-            (Place.FINAL, self._layout.top("outbound")),
-            *((Place.WAITING, level) for level in levels),
             (Place.SCHEDULED, self._layout.top("scheduled")),
+            *((Place.WAITING, level) for level in levels),
         ]
         return queues
 
     def look(self, job_id: str) -> Found | None:
-        """Look once; later states first, so that of two records the one counts that was made later."""
+        """Look once. Of two records, which only a crash can leave, the final one counts."""
         exists = self._disk.exists
         for place, path in self._places(job_id):
             if exists(path):
@@ -69,15 +69,16 @@ class Whereabouts:
 
     def all_names(self, job_id: str) -> list[Found]:
         """Return every place that has such a record; more than one only after a crash."""
-        return [Found(place, path) for place, path in self._places(job_id) if self._disk.exists(path)]
+        places = dict.fromkeys(self._places(job_id))
+        return [Found(place, path) for place, path in places if self._disk.exists(path)]
 
     def find(self, job_id: str) -> Found | None:
-        """Look again when nothing is seen: the job may have moved to a place that was looked at before."""
-        found = self.look(job_id)
-        if found is None:
+        """Look again when nothing is seen: a retry may have moved the job back to where we looked before."""
+        for _ in range(_GLANCES):
+            if (found := self.look(job_id)) is not None:
+                return found
             self.learn_queues()
-            found = self.look(job_id)
-        return found
+        return None
 
     def read(self, job_id: str, *, whole_result: bool) -> Job:
         """Return the job. Raises JobNotFound, JobExpired, RecordDamaged."""
@@ -91,16 +92,22 @@ class Whereabouts:
                 continue
         raise self._absence(job_id)
 
-    def is_expired(self, job_id: str) -> bool:
-        """Return whether the job was purged."""
-        return self._tombstones.has(job_id)
+    def is_over(self, job_id: str) -> bool:
+        """Return whether the job has ended or was purged.
+
+        Of a job that is over no other record counts: a power cut may have undone its removal.
+        """
+        return self._disk.exists(self._layout.final(job_id)) or self._tombstones.has(job_id)
 
     def _places(self, job_id: str) -> Iterator[tuple[Place, str]]:
+        """Yield where the record may lie, in the order in which a job moves, lest it slip past the look."""
         name = f"{job_id[:8]}/{job_id}.json"
+        final = Place.FINAL, f"{self._layout.top('outbound')}/{name}"
+        yield final
         for place, folder in self._folders:
             yield place, f"{folder}/{name}"
-            if place is Place.FINAL:
-                yield Place.RUNNING, self._layout.running(job_id)
+        yield Place.RUNNING, self._layout.running(job_id)
+        yield final
 
     def _read(self, found: Found, job_id: str, *, whole_result: bool) -> Job:
         if found.place is Place.RUNNING:
@@ -110,7 +117,7 @@ class Whereabouts:
         try:
             return self._records.read_final(found.path, job_id, whole_result=whole_result)
         except RecordDamaged as error:
-            self._quarantine.put(found.path, error.message)
+            self._quarantine.put(found.path, error.reason)
             raise
 
     def _absence(self, job_id: str) -> JobNotFound | JobExpired | RecordDamaged:

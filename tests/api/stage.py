@@ -76,7 +76,7 @@ class Stage:
 
     def _swapped(self, old: Job, new: Job, event: str) -> Job:
         self.engine.swap(old, new)
-        self.kernel.events.publish(f"task.{event}", KERNEL, job_payload(new))
+        self.kernel.bus.events.publish(f"task.{event}", KERNEL, job_payload(new))
         return new
 
 
@@ -95,7 +95,6 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         facts=Facts,
         gate=gate,
         clock=clock,
-        events=events,
         policy=Policy(),
         runtime_dir=folder,
         record=folder / "stopped.json",
@@ -103,13 +102,11 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
     kernel = Kernel(
         bus=bus,
         registry=registry,
-        runner=None,  # type: ignore[arg-type]
         pool=Pool(engine, None, clock, slots={}),  # type: ignore[arg-type]
         janitor=None,  # type: ignore[arg-type]
         power=power,
         deliveries=Deliveries(events, clock, linger=600.0),
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
-        events=events,
         clock=clock,
         boot_id="boot-1",
     )

@@ -68,15 +68,11 @@ NAMES = [
     *("../../etc/passwd", "os:system", "__init__", "a/b", "f" * 10_240, "Fakejob"),
     *("f\u0430kejob", "", " fakejob"),
 ]
-#: Row 29, as they stand in the URL.
+AN_ID = "018bcfe5-6800-7000-8000-000000000000"
+#: Row 29, as they stand in the URL; the fifth is a UUID of another kind.
 IDS = [
-    "../x",
-    "..%2f..%2fetc",
-    "x" * 4096,
-    "%0a",
-    "018bcfe5-6800-4000-8000-000000000000",
-    "a%5cb",
-    "%E2%80%91",
+    *("../x", "..%2f..%2fetc", "x" * 4096, "%0a", AN_ID.replace("-7", "-4"), "a%5cb"),
+    *(f"{AN_ID}%0a", f"%20{AN_ID}", f"{AN_ID}/../x"),
 ]
 
 

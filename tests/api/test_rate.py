@@ -53,7 +53,7 @@ def test_the_bucket_refills_steadily_and_not_beyond_its_size() -> None:
         limit.spend("a")
 
 
-def test_each_address_has_a_bucket_of_its_own_and_there_are_not_too_many(
+def test_each_address_has_its_own_bucket_and_there_are_not_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rate, "_MOST_ADDRESSES", 2)

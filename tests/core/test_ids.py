@@ -41,7 +41,7 @@ def test_threads_never_make_the_same_id():
 
 
 def test_the_layout_is_that_of_rfc_9562():
-    # The example of RFC 9562, appendix A.6: 0x17F22E279B0 milliseconds, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F.
+    # The example of appendix A.6: 0x17F22E279B0 milliseconds, rand_a 0xCC3, rand_b 0x18C4DC0C0C07398F.
     ns = 0x017F22E279B0 * 1_000_000 + 0xCC3 * 1_000_000 // 4096 + 1
 
     made = uuid7(ns, 0x18C4DC0C0C07398F)

@@ -415,7 +415,10 @@ def test_the_lifeline_is_held_by_the_attempts_processes_and_by_none_that_they_st
                     links.append(os.readlink(f"/proc/{pid}/fd/{number}"))
             return links
         def run() -> list:
-            child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            child = subprocess.Popen(["cat"], **pipes, bufsize=0, close_fds=False)
+            child.stdin.write(b"up and running\\n")
+            child.stdout.readline()
             links = [held(pid) for pid in (os.getpid(), os.getppid())]
             theirs = os.listdir(f"/proc/{child.pid}/fd")
             child.communicate()

@@ -12,7 +12,12 @@ pytestmark = pytest.mark.alone
 
 def test_the_demo_fetches_a_page_that_only_a_browser_can_read_and_stops_cleanly(browser):
     ended = subprocess.run(
-        [sys.executable, "-m", "examples.demo"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "examples.demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
     assert ended.returncode == 0, ended.stdout + ended.stderr

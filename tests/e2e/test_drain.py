@@ -25,7 +25,10 @@ def submitted(bus, **body):
 
 def until_running(bus, job_id):
     """Return once the job runs."""
-    while requests.get(f"{bus.url}/outbound", params={"job_id": job_id}, timeout=10).json()["state"] != "running":
+    while (
+        requests.get(f"{bus.url}/outbound", params={"job_id": job_id}, timeout=10).json()["state"]
+        != "running"
+    ):
         time.sleep(0.02)
 
 
@@ -99,7 +102,13 @@ def test_production_refuses_an_open_address_without_a_token(tmp_path):
     }
 
     ended = subprocess.run(
-        GUNICORN, cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True, timeout=60, check=False
+        GUNICORN,
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     assert ended.returncode != 0

@@ -95,7 +95,9 @@ def test_a_browser_job_survives_the_sudden_death_of_the_server(tmp_path, short_f
             job_id = requests.post(f"{bus.url}/inbound", json=body, timeout=10).json()["job_id"]
             assert page.asked.wait(60), "the browser never asked for the page"
             assert browsers(private), "the browser is not to be seen, so its absence would prove nothing"
-            worker = int(Path(f"/proc/{bus.process.pid}/task/{bus.process.pid}/children").read_text().split()[0])
+            worker = int(
+                Path(f"/proc/{bus.process.pid}/task/{bus.process.pid}/children").read_text().split()[0]
+            )
             os.kill(worker, signal.SIGKILL)
             bus.process.kill()
             bus.process.wait(10)
