@@ -30,10 +30,10 @@ def create_app(config: Config | None = None) -> Flask:
     kernel = assemble(config)
     app = build_app(
         kernel,
-        version=kernel.version,
         token=config.token,
         max_body=config.max_body,
         allowed_hosts=config.allowed_hosts,
+        rate_limit=config.rate_limit,
         # Half of the threads may wait for jobs; the others go on answering.
         long_polls=max(1, config.threads // 2),
     )

@@ -92,6 +92,12 @@ class Config:
         "Whether actions may fetch from private networks.",
     )
     max_body: int = setting("AAFAI_MAX_BODY", "10 MiB", words.parse_size, "The largest request body.")
+    rate_limit: int = setting(
+        "AAFAI_RATE_LIMIT",
+        "0",
+        words.whole(0, 10**6),
+        "How many requests one address may make in a minute; 0 for any number.",
+    )
     max_result: int = setting("AAFAI_MAX_RESULT", "64 MiB", words.parse_size, "The largest result of a job.")
     max_pending: int = setting(
         "AAFAI_MAX_PENDING",

@@ -39,9 +39,9 @@ class Facts:
     power: PowerStatus
 
 
-def monitor_blueprint(kernel: Kernel, *, version: str) -> Blueprint:
+def monitor_blueprint(kernel: Kernel) -> Blueprint:
     """Return the routes by which people and programs watch the bus."""
-    monitor = Monitor(kernel, version)
+    monitor = Monitor(kernel)
     blueprint = Blueprint("monitor", __name__)
     blueprint.add_url_rule("/health", view_func=monitor.health, methods=["GET"])
     blueprint.add_url_rule("/metrics", view_func=monitor.metrics, methods=["GET"])
@@ -52,9 +52,8 @@ def monitor_blueprint(kernel: Kernel, *, version: str) -> Blueprint:
 class Monitor:
     """Answer for the health of the bus."""
 
-    def __init__(self, kernel: Kernel, version: str) -> None:
+    def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
-        self._version = version
         self._checkup = Checkup(self._examine, kernel.clock)
 
     @documented(monitor_doc.HEALTH)
@@ -64,7 +63,7 @@ class Monitor:
         accepting = finding.problem is None and not self._kernel.bus.gate.closed
         body: dict[str, Json] = {
             "status": self._status(finding, accepting),
-            "version": self._version,
+            "version": self._kernel.version,
             "accepting": accepting,
             "timestamp": iso(self._kernel.clock.now()),
         }

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 def build_app(
     kernel: Kernel,
     *,
-    version: str,
     token: str | None = None,
     max_body: int = 1 << 20,
     allowed_hosts: Sequence[str] = (),
@@ -41,6 +40,6 @@ def build_app(
     doorkeeper = Doorkeeper(token, allowed_hosts, RateLimit(rate_limit, kernel.clock))
     install(app, doorkeeper, clock=kernel.clock, metrics=kernel.metrics)
     app.register_blueprint(aafai_blueprint(kernel, long_polls=long_polls))
-    app.register_blueprint(monitor_blueprint(kernel, version=version))
-    app.register_blueprint(docs_blueprint(kernel.registry, version=version, secured=token is not None))
+    app.register_blueprint(monitor_blueprint(kernel))
+    app.register_blueprint(docs_blueprint(kernel.registry, version=kernel.version, secured=token is not None))
     return app

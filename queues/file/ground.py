@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 
 from core.errors import ConfigError, EngineUnavailable
@@ -108,9 +109,13 @@ class Ground:
             )
 
     def _write_format(self, path: str) -> None:
-        draft = f"{path}.{os.getpid()}"
+        draft = f"{path}.{secrets.token_hex(4)}"
         self._disk.write_new(draft, _format())
-        self._disk.rename(draft, path)
+        try:
+            self._disk.rename(draft, path)
+        except OSError:
+            self._disk.unlink(draft)
+            raise
 
 
 def file_system_of(path: str) -> str:

@@ -51,7 +51,7 @@ class Stage:
 
     def client(self, **settings: Any) -> FlaskClient:
         """Return a client of the bus, under those settings of `build_app`."""
-        return build_app(self.kernel, **{"version": "1.2.3", **settings}).test_client()
+        return build_app(self.kernel, **settings).test_client()
 
     def claimed(self, job_id: str) -> Job:
         job = self.engine.claim_one(job_id, "worker-1", now=self.clock.now(), lease=60.0)
@@ -95,6 +95,7 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         facts=Facts,
         gate=gate,
         clock=clock,
+        events=events,
         policy=Policy(),
         runtime_dir=folder,
         record=folder / "stopped.json",
@@ -108,6 +109,7 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         deliveries=Deliveries(events, clock, linger=600.0),
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         clock=clock,
+        version="1.2.3",
         boot_id="boot-1",
     )
     return Stage(kernel=kernel, engine=engine, clock=clock, folder=folder)

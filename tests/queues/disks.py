@@ -100,7 +100,7 @@ class RecordingDisk(QuickDisk):
         self.calls.append(Call("mark", inode=self.status_of(fd).st_ino))
 
 
-class FaultyDisk(Disk):
+class FaultyDisk(QuickDisk):
     """Fail the n-th call with an error, once or from then on."""
 
     def __init__(self, number: int, *, error: int, for_ever: bool) -> None:

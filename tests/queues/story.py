@@ -36,7 +36,7 @@ class Story:
         self.submit(a_job(idempotency_key="k1", body_hash="b"))
         self.submit(a_job(priority=9, max_attempts=1))
         self.submit(a_job(run_after=NOW + 5))
-        at_most_once = self.claim()
+        self.claim()
         self.fail(self.claim(), delay=0)
         self.succeed(self.claim(), {"n": 1})
         self.submit_batch([a_job(priority=8), a_job(priority=8, idempotency_key="k2", body_hash="b")])
@@ -44,14 +44,11 @@ class Story:
         self.attempt(lambda: self.engine.upkeep(NOW + 6))
         self.succeed(self.claim(now=NOW + 6), "x" * 70_000)
         self.cancel(self.submit(a_job()))
-        twice = self.submit(a_job(priority=9, max_attempts=2))
+        self.submit(a_job(priority=9, max_attempts=2))
         self.fail(self.claim(), delay=0)
-        if (last := self.claim()) and twice and last.id == twice.id:
-            self.closed[twice.id] = self.clock()
+        self.claim()
         self.purge()
         self.attempt(lambda: self.engine.log(plain.id, []) if plain else None)
-        if at_most_once:
-            self.closed.setdefault(at_most_once.id, self.clock())
 
     def attempt(self, step: Callable[[], object]) -> object:
         """Take a step; a step that fails must say so in the bus's own words."""
@@ -79,8 +76,8 @@ class Story:
     def claim(self, now: float = NOW) -> Job | None:
         job = self.attempt(lambda: self.engine.claim("w", now=now, lease=30, queues=[DEFAULT_QUEUE]))
         assert job is None or isinstance(job, Job)
-        if job and job.max_attempts == 1:
-            self.closed[job.id] = self.clock()
+        if job and job.attempt >= job.max_attempts:
+            self.closed[job.id] = self.clock()  # whatever happens, it must not be run once more
         return job
 
     def succeed(self, job: Job | None, result: object) -> None:
