@@ -9,11 +9,16 @@ import sys
 from gunicorn import util
 
 from config import Config
+from core.errors import ConfigError
 
-settings = Config.load(os.environ)
+# Not named `config`: gunicorn takes every name in this file that is one of its settings.
+try:
+    settings = Config.load(os.environ)
+except ConfigError as error:
+    sys.exit(f"The bus cannot start. {error.message}")
 
 wsgi_app = "app:application()"
-bind = f"{settings.host}:{settings.port}"
+bind = settings.bind
 worker_class = "gthread"
 workers = 1
 threads = settings.threads

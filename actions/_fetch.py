@@ -20,6 +20,12 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64; compatible; aafai-bus)"
 
 _MOST_HOPS = 10
 _CHUNK = 65_536
+_REASONS = {
+    requests.exceptions.SSLError: "the server has no valid certificate for this name",
+    requests.Timeout: "the server did not answer in time",
+    requests.exceptions.ChunkedEncodingError: "the server's answer broke off",
+    requests.ConnectionError: "no connection could be made, or it broke off",
+}
 _NOWHERE = (requests.TooManyRedirects, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 
 
@@ -72,7 +78,7 @@ def fetched(
         except _NOWHERE as error:
             raise Fail(f"The request led nowhere: {error}", code="http_error") from error
         except requests.RequestException as error:
-            raise Retry(f"The request failed: {error}") from error
+            raise Retry(f"The request failed: {_reason(error)}.") from error
 
 
 def read_up_to(response: requests.Response, limit: int) -> tuple[bytes, bool]:
@@ -92,6 +98,11 @@ def _session() -> requests.Session:
     session.mount("http://", PinnedAdapter())
     session.mount("https://", PinnedAdapter())
     return session
+
+
+def _reason(error: requests.RequestException) -> str:
+    known = (said for kind, said in _REASONS.items() if isinstance(error, kind))
+    return next(known, type(error).__name__)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pydantic import Field
 from core import JobContext, action
 
 
-@action(timeout="2h", max_attempts=1)
+@action(timeout="2h")
 def run(
     delay_seconds: Annotated[
         int, Field(ge=0, le=3600, description="Wait at most this long; 0: do not wait.")

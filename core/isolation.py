@@ -187,7 +187,7 @@ class ProcessAttempt:
                 "exited", f"The action ended its process with exit code {self._exit} and no result."
             )
         number = -self._exit
-        name = signal.Signals(number).name if number in signal.valid_signals() else "a signal"
+        name = next((known.name for known in signal.Signals if known == number), "signal")
         hint = ", not by the bus: the usual cause is that memory ran out" if number == signal.SIGKILL else ""
         return failure("killed", f"The action was killed by {name} ({number}){hint}.")
 

@@ -21,7 +21,7 @@ CONTEXT = "job"
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 # Fields bear a prefix and the param's name is their alias, so that a param may be called `json` or `copy`.
 _PREFIX = "param_"
-_SETTINGS = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+_SETTINGS = ConfigDict(extra="forbid", strict=True)
 
 
 class SignatureReader(ParamsReader):

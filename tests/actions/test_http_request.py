@@ -157,10 +157,10 @@ def test_a_server_that_does_not_answer_in_time_may_be_asked_again(visitor: Visit
 
     assert job.error is not None
     assert job.error.code == "action_error"
-    assert "1 second" in job.error.message or "timed out" in job.error.message
+    assert "in time" in job.error.message or "longer than 1 seconds" in job.error.message
 
 
 def test_a_server_that_is_not_there_may_be_asked_again(ask: Callable[..., Any], site: Site) -> None:
     closed = site.url()
-    with pytest.raises(Retry, match=r"The request failed: "):
+    with pytest.raises(Retry, match=r"The request failed: no connection could be made, or it broke off\."):
         ask(closed.replace(str(site.port), "1"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import select
 import signal
@@ -85,27 +86,6 @@ def test_an_attempt_runs_in_a_process_of_its_own_session_with_a_home_of_its_own(
     assert not Path(job.result["home"]).parent.exists()
 
 
-def test_the_servers_secrets_are_not_in_the_environment_of_an_action(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AAFAI_TOKEN", "s3cret")
-    monkeypatch.setenv("LC_TIME", "C.UTF-8")
-    bench = Workbench(tmp_path, environment=clean_environment(os.environ, ("EXTRA",)) | {"EXTRA": "1"})
-
-    job = bench.perform(
-        """
-        import os, subprocess
-        def run() -> list:
-            return [dict(os.environ), subprocess.run(["env"], capture_output=True, text=True).stdout]
-        """
-    )
-
-    own, inherited = job.result
-    assert {"PATH", "HOME", "TMPDIR", "LC_TIME", "EXTRA"} <= own.keys()
-    assert "AAFAI_TOKEN" not in own
-    assert "s3cret" not in inherited
-
-
 def test_what_an_action_prints_is_in_the_jobs_log_without_terminal_escapes(bench: Workbench) -> None:
     job = bench.perform(
         r"""
@@ -153,6 +133,7 @@ def test_a_flood_of_output_is_cut_with_a_note(bench: Workbench) -> None:
         ("import os; os._exit(7)", "exited", "The action ended its process with exit code 7 and no result."),
         ("import os; os.kill(os.getpid(), 11)", "killed", "The action was killed by SIGSEGV (11)."),
         ("import ctypes; ctypes.string_at(0)", "killed", "The action was killed by SIGSEGV (11)."),
+        ("import os; os.kill(os.getpid(), 40)", "killed", "The action was killed by signal (40)."),
         ("import os; os.abort()", "killed", "The action was killed by SIGABRT (6)."),
         (
             "import os; os.kill(os.getpid(), 9)",
@@ -446,14 +427,14 @@ bench.runner.perform(bench.claim("act"))
 """
 
 
-def a_supervisor(folder: Path, source: str) -> subprocess.Popen[str]:
+def a_supervisor(folder: Path, source: str, **environment: str) -> subprocess.Popen[str]:
     (folder / "actions").mkdir()
     (folder / "actions" / "act.py").write_text(source)
     (folder / "main.py").write_text(SUPERVISOR)
     return subprocess.Popen(
         [sys.executable, str(folder / "main.py"), str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), **environment},
         text=True,
     )
 
@@ -481,6 +462,30 @@ def test_when_the_supervisor_is_killed_the_attempt_and_all_that_it_started_end(
     assert len(pids) == 5
     assert gone(*pids)
     assert not list(tmp_path.glob("aafai-attempt-*"))
+
+
+def test_the_servers_secrets_are_not_in_the_environment_of_an_action(tmp_path: Path) -> None:
+    source = f"""
+        import json, os, subprocess
+        from pathlib import Path
+        def run() -> None:
+            inherited = subprocess.run(["env"], capture_output=True, text=True).stdout
+            Path({str(tmp_path / "seen")!r}).write_text(json.dumps([dict(os.environ), inherited]))
+    """
+
+    a_supervisor(tmp_path, dedent(source), AAFAI_TOKEN="s3cret", LC_TIME="C.UTF-8").wait(60)
+
+    own, inherited = json.loads((tmp_path / "seen").read_text())
+    assert {"PATH", "HOME", "TMPDIR", "LC_TIME"} <= own.keys()
+    assert {"AAFAI_TOKEN", "PYTHONPATH"}.isdisjoint(own)
+    assert "s3cret" not in inherited
+
+
+def test_the_settings_can_pass_variables_on() -> None:
+    environment = {"PATH": "/bin", "AAFAI_TOKEN": "s3cret", "EXTRA": "1", "LC_ALL": "C"}
+
+    assert clean_environment(environment) == {"PATH": "/bin", "LC_ALL": "C"}
+    assert clean_environment(environment, ("EXTRA",)) == {"PATH": "/bin", "LC_ALL": "C", "EXTRA": "1"}
 
 
 def test_the_programs_main_file_is_not_run_again_in_an_attempt(tmp_path: Path) -> None:

@@ -90,3 +90,13 @@ def test_every_error_code_of_the_kernel_has_an_http_status():
     }
 
     assert codes - set(ERRORS) <= {"switch_failed", "alarm_failed"}
+
+
+def test_the_reading_list_of_the_readme_is_short_and_its_line_counts_are_true():
+    text = Path(ROOT, "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\| \[`([\w/.]+)`\]\(\1\) \| (\d+) \|", text)
+
+    lines = {path: len(Path(ROOT, path).read_text(encoding="utf-8").splitlines()) for path, _ in listed}
+
+    assert {path: int(said) for path, said in listed} == lines
+    assert 0 < sum(lines.values()) < 300
