@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.errors import IdempotencyConflict, JobExpired, JobNotFound, QueueFull, RecordDamaged
 from core.jobs import Job, State
@@ -54,7 +54,7 @@ class Submits:
         stored = self._known(job)
         if stored is not None:
             return stored
-        self._admit(1)
+        self._admit([job])
         draft = self._records.write_waiting(job)
         with ExitStack() as undo:
             undo.callback(self._site.discard, draft)
@@ -71,13 +71,21 @@ class Submits:
             plan = _Plan({}, {})
             answers = [self._planned(job, plan) for job in jobs]
             if plan.fresh:
-                self._admit(len(plan.fresh))
+                self._admit(list(plan.fresh.values()))
                 self._batches.add(list(plan.fresh.values()))
             return answers
 
-    def _admit(self, number: int) -> None:
-        """Raise DiskFull or QueueFull. Jobs are counted on the disk only when the limit seems near."""
+    def _admit(self, jobs: Sequence[Job]) -> None:
+        """Raise InvalidRequest, DiskFull or QueueFull before anything is written.
+
+        Jobs are counted on the disk only when the limit seems near.
+        """
+        for job in jobs:
+            self._publishing.bucket(
+                replace(job, run_after=None)
+            )  # refuses a queue's name that is no folder's
         self._room.admit()
+        number = len(jobs)
         if self._pending is None or self._pending + number > self._max_pending:
             self._pending = self._tally.count()[State.QUEUED]
         if self._pending + number > self._max_pending:

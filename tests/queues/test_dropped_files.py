@@ -99,14 +99,16 @@ def test_strange_names_are_adopted_under_ids_of_our_own(engine: FileEngine, base
     assert len(jobs_in(engine)) == 1
 
 
-def test_what_is_no_regular_file_is_put_aside_unread(engine: FileEngine, base: Path, tmp_path: Path) -> None:
+def test_what_is_no_regular_file_is_put_aside_unread(
+    engine: FileEngine, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inbound = base / "inbound"
     secret = tmp_path / "secret.json"
     secret.write_text('{"action": "fakejob"}')
     (inbound / "link.json").symlink_to(secret)
     os.mkfifo(inbound / "pipe.json")
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(inbound)  # the path of a socket must be short
+        monkeypatch.chdir(inbound)  # the path of a socket must be short
         listener.bind("socket.json")
 
         engine.upkeep(NOW)
