@@ -9,16 +9,19 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from core.claim import Claim
+from core.job_log import JobLog, shown
 from core.jobs import Json, Progress
 from core.outcome import Ending, Outcome, failure
 
 if TYPE_CHECKING:
     from core.actions import ActionSpec
     from core.clock import Clock
-    from core.job_log import JobLog
 
 #: Submits a job for an action and returns its id.
 Submit = Callable[..., str]
+
+
+_LONGEST_MESSAGE = 500
 
 
 class Why(StrEnum):
@@ -76,7 +79,8 @@ class Attempt:
 
     def progress(self, fraction: float | None, message: str) -> None:
         """Note how far it has come; the last word counts."""
-        self._progress = Progress(fraction=fraction, message=message, at=self._clock.now())
+        words = shown(message)[:_LONGEST_MESSAGE]
+        self._progress = Progress(fraction=fraction, message=words, at=self._clock.now())
 
     def stop_wished(self) -> str | None:
         """Return why it is to stop; None while it may go on."""

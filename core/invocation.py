@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 
 from core.actions import ActionSpec
 from core.context import JobContext
 from core.errors import Cancel, Fail, InvalidParams, Retry
+from core.job_log import shown
 from core.jobs import Json
 from core.outcome import Ending, Outcome, failure
 from core.registry import last_line
 from core.results import DEFAULT_LIMIT, checked_result
 from core.signature import wants_context
+from core.timing import LONGEST
 
 _LONGEST_MESSAGE = 2_000
+_CODE = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _DONE = {"complete", "result"}
 _NOT_DONE = {"failed", "error"}
 
@@ -31,11 +36,11 @@ def invoke(
         result = _run(spec, params, job) if spec.form == "run" else _execute(spec, params, job)
         return Outcome(ending=Ending.SUCCEEDED, result=checked_result(result, limit=result_limit))
     except Retry as wish:
-        return Outcome(ending=Ending.FAILED, code="action_error", message=str(wish), delay=wish.delay)
+        return replace(failure("action_error", _words(wish)), delay=_delay(wish))
     except Fail as wish:
-        return Outcome(ending=Ending.GIVEN_UP, code=wish.code, message=_shortened(str(wish)))
+        return Outcome(ending=Ending.GIVEN_UP, code=_code(wish), message=_words(wish))
     except Cancel as wish:
-        return Outcome(ending=Ending.CANCELLED, code="cancelled", message=str(wish))
+        return Outcome(ending=Ending.CANCELLED, code="cancelled", message=_words(wish))
     except InvalidParams as error:
         return Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
     except BaseException as error:  # noqa: BLE001  Whatever an action raises ends its attempt and nothing else.
@@ -89,9 +94,23 @@ def _raised(error: BaseException, job: JobContext) -> Outcome:
     if isinstance(error, SystemExit):
         return failure("exited", f"The action called sys.exit({error.code!r}).")
     job.error("".join(traceback.format_exception(error)).rstrip())
-    said = _shortened(str(error))
+    said = _words(error)
     return failure("action_error", f"{type(error).__name__}: {said}" if said else type(error).__name__)
 
 
-def _shortened(message: str) -> str:
-    return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + " …"
+def _words(error: BaseException) -> str:
+    """Return what an error says, fit to be stored and shown."""
+    try:
+        said = shown(str(error))
+    except Exception:  # noqa: BLE001  An error of the action's own making may fail even at this.
+        return ""
+    return said if len(said) <= _LONGEST_MESSAGE else said[:_LONGEST_MESSAGE] + " …"
+
+
+def _code(wish: Fail) -> str:
+    return wish.code if isinstance(wish.code, str) and _CODE.fullmatch(wish.code) else "action_error"
+
+
+def _delay(wish: Retry) -> float | None:
+    usable = isinstance(wish.delay, int | float) and 0 <= wish.delay <= LONGEST
+    return wish.delay if usable else None

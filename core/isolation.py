@@ -147,10 +147,9 @@ class ProcessAttempt:
         try:
             for message in self._messages.feed(chunk):
                 self._obey(message)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            self._attempt.job_log.add(
-                "error", f"A message of the action could not be read: {error}", source="bus"
-            )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            self._outcome = failure("action_error", "What the attempt's process sent could not be read.")
+            self._board.detach(self._channel)
 
     def _obey(self, message: Json) -> None:
         match message["kind"]:

@@ -38,7 +38,7 @@ class JobLog:
 
     def add(self, level: str, message: str, *, source: str = "action") -> None:
         """Add an entry; beyond 10,000 entries or 1 MiB a note takes the place of all that follow."""
-        text = shown(message)
+        text = shown(message)[:_LONGEST_LINE]
         with self._lock:
             if self._full:
                 return

@@ -6,7 +6,7 @@ import os
 import selectors
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 Feed = Callable[[bytes], None]
 
@@ -40,6 +40,11 @@ class Switchboard:
         os.set_blocking(end.fileno(), False)
         self._selector.register(end, selectors.EVENT_READ, feed)
 
+    def detach(self, end: End) -> None:
+        """Read no more from that end, and close it."""
+        self._selector.unregister(end)
+        end.close()
+
     def hears(self, end: End) -> bool:
         """Return whether more may come from that end."""
         return end in [key.fileobj for key in self._selector.get_map().values()]
@@ -69,7 +74,7 @@ class Switchboard:
             if key.fd == self._bell:
                 os.close(self._bell)
             else:
-                key.fileobj.close()  # type: ignore[union-attr]
+                cast("End", key.fileobj).close()
         self._selector.close()
 
     def _read(self, key: selectors.SelectorKey) -> None:
@@ -82,5 +87,4 @@ class Switchboard:
         if chunk:
             key.data(chunk)
         else:
-            self._selector.unregister(key.fileobj)
-            key.fileobj.close()  # type: ignore[union-attr]
+            self.detach(cast("End", key.fileobj))

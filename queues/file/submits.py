@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from core.errors import IdempotencyConflict, JobExpired, JobNotFound, QueueFull, RecordDamaged
 from core.jobs import Job, State
@@ -47,7 +48,8 @@ class Submits:
         self._room = room
         self._tally = tally
         self._max_pending = max_pending
-        self._pending: int | None = None  # never less than truly wait of this object's jobs
+        self._counting = threading.Lock()
+        self._pending = max_pending  # at least as many as wait, as far as this object knows
 
     def add(self, job: Job) -> Job:
         """Store one job durably, or return the one that was stored before it."""
@@ -81,16 +83,15 @@ class Submits:
         Jobs are counted on the disk only when the limit seems near.
         """
         for job in jobs:
-            self._publishing.bucket(
-                replace(job, run_after=None)
-            )  # refuses a queue's name that is no folder's
+            self._site.layout.queue(job.queue)  # refuses a name that cannot be a folder's
         self._room.admit()
-        number = len(jobs)
-        if self._pending is None or self._pending + number > self._max_pending:
-            self._pending = self._tally.count()[State.QUEUED]
-        if self._pending + number > self._max_pending:
-            raise QueueFull(f"{self._max_pending} jobs wait already.", hint="Try again later.")
-        self._pending += number
+        with self._counting:
+            wanted = self._pending + len(jobs)
+            if wanted > self._max_pending:
+                wanted = self._tally.count()[State.QUEUED] + len(jobs)
+            if wanted > self._max_pending:
+                raise QueueFull(f"{self._max_pending} jobs wait already.", hint="Try again later.")
+            self._pending = wanted
 
     def _known(self, job: Job) -> Job | None:
         if stored := self._known_by_id(job):

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 from core import lifecycle
 from core.errors import Conflict, IdempotencyConflict, JobExpired
 from core.jobs import Job, JobError, Progress, State
-from tests.contract.conftest import Bench, FileBench, MemoryBench
+from tests.contract.conftest import LEASE, Bench, FileBench, MemoryBench
 from tests.factories import NOW, a_job
 
 OOPS = JobError(code="action_error", message="Oops.")
@@ -180,6 +180,9 @@ class EngineMachine(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         self.bench.now += seconds
+        for job in list(self.held.values()):
+            self.held[job.id] = lifecycle.renewed(job, now=self.now, lease=LEASE)
+            self.swap(job, self.held[job.id])
         self.bench.engine.upkeep(self.now)
 
     @rule()

@@ -355,6 +355,19 @@ def test_a_result_that_cannot_be_kept_ends_the_job_at_once(
     assert error_of(job) == (code, message)
 
 
+def test_a_process_that_sends_nonsense_fails_and_does_not_fill_the_memory(bench: Workbench) -> None:
+    job = bench.perform(
+        """
+        def run(*, job) -> None:
+            while True:
+                job._channel._socket.sendall(b"\\xff" * 65_536)
+        """,
+        max_attempts=1,
+    )
+
+    assert error_of(job) == ("action_error", "What the attempt's process sent could not be read.")
+
+
 def test_arguments_arrive_as_the_types_that_the_signature_names(bench: Workbench) -> None:
     job = bench.perform(
         """

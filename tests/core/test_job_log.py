@@ -60,6 +60,12 @@ def test_a_log_that_cannot_be_stored_harms_nobody() -> None:
     log.flush()
 
 
+def test_an_entry_does_not_grow_for_ever(log: JobLog, engine: MemoryEngine) -> None:
+    log.add("info", "x" * 10_000_000)
+
+    assert len(entries(log, engine)[0].message) == 65_536
+
+
 def test_lines_are_put_together_however_they_were_cut(log: JobLog, engine: MemoryEngine) -> None:
     lines = Lines(log, source="stdout")
 

@@ -106,6 +106,18 @@ def test_an_attempt_that_returns_makes_the_job_succeed(bench: Workbench) -> None
         ("raise Retry('busy', delay=0)", (State.QUEUED, "action_error", "busy", None)),
         ("raise Fail('no such page')", (State.FAILED, "action_error", "no such page", None)),
         ("raise Fail('forbidden', code='http_error')", (State.FAILED, "http_error", "forbidden", None)),
+        ("raise Retry('busy', delay=-1)", (State.QUEUED, "action_error", "busy", NOW + BACKOFF)),
+        ("raise Retry('busy', delay=float('nan'))", (State.QUEUED, "action_error", "busy", NOW + BACKOFF)),
+        ("raise Retry('busy', delay='soon')", (State.QUEUED, "action_error", "busy", NOW + BACKOFF)),
+        ("raise Fail('no', code='No Code!')", (State.FAILED, "action_error", "no", None)),
+        (
+            r"raise ValueError('a\ud800\x1b[31mb')",
+            (State.QUEUED, "action_error", "ValueError: ab", NOW + BACKOFF),
+        ),
+        (
+            "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})",
+            (State.QUEUED, "action_error", "Odd", NOW + BACKOFF),
+        ),
         ("raise Cancel('nothing to do')", (State.CANCELLED, "cancelled", "nothing to do", None)),
         ("return {1}", (State.FAILED, "bad_result", "The result is not JSON: result is of type set.", None)),
     ],
