@@ -48,7 +48,7 @@ def assemble(config: Config) -> Kernel:
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
     runner = _runner(config, bus, registry, clock)
-    pool = Pool(engine, runner, clock, slots=slots_of(config.slots, registry), lease=config.lease)
+    pool = Pool(engine, runner, events, clock, slots=slots_of(config.slots, registry), lease=config.lease)
     bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
     deliveries = Deliveries(events, clock, linger=config.result_linger)
     survey = Survey(engine, deliveries, Activity(events, clock))

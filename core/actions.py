@@ -62,6 +62,8 @@ class ParamsReader:
 
     #: JSON Schema of the params.
     schema: Mapping[str, Json] = {"type": "object", "additionalProperties": True}
+    #: Whether the function asks for the JobContext.
+    wants_context = False
 
     def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the params JSON-ready. Raises InvalidParams in the name of the action."""

@@ -15,7 +15,6 @@ from core.jobs import Json
 from core.outcome import Ending, Outcome, failure
 from core.registry import last_line
 from core.results import DEFAULT_LIMIT, checked_result
-from core.signature import wants_context
 from core.timing import LONGEST
 
 _LONGEST_MESSAGE = 2_000
@@ -58,7 +57,7 @@ def load_failure(error: BaseException) -> Outcome:
 
 def _run(spec: ActionSpec, params: Mapping[str, Json], job: JobContext) -> Json:
     arguments = spec.params.arguments(spec.name, params)
-    if wants_context(spec.function):
+    if spec.params.wants_context:
         arguments["job"] = job
     return spec.function(**arguments)
 

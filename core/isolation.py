@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PASSED_ON = ("PATH", "LANG", "LANGUAGE", "TZ", "AAFAI_CHROMEDRIVER", "AAFAI_ALLOW_PRIVATE_ADDRESSES")
 
 _COURTESY = 1.0  # seconds that a cooperative action gets before any signal
+_DESPAIR = 10.0  # seconds after which a warden that was told to kill is itself killed
 _MARGIN = 2**20  # bytes that a message may be longer than the result in it
 
 _forkserver = multiprocessing.get_context("forkserver")
@@ -63,11 +64,11 @@ class ProcessAttempt:
         self._board = Switchboard()
         self._attempt.notice = self._board.ring
         try:
-            process = self._start()
+            self._process = self._start()
             self._serve()
             with _bookkeeping:
-                process.join()
-                process.close()
+                self._process.join()
+                self._process.close()
         except (OSError, EOFError) as error:
             return failure("not_started", f"The process of the attempt could not be started: {error}")
         finally:
@@ -111,7 +112,9 @@ class ProcessAttempt:
             # When the bus stops there is no time for courtesy.
             courtesy = 0.0 if stop.why is Why.DRAIN else min(_COURTESY, stop.grace)
             end = now + courtesy
-            self._steps = [(now, self._ask), (end, self._terminate), (end + stop.grace, self._kill)]
+            last = end + stop.grace
+            self._steps = [(now, self._ask), (end, self._terminate), (last, self._kill)]
+            self._steps.append((last + _DESPAIR, self._kill_warden))
         return self._take_steps(now)
 
     def _take_steps(self, now: float) -> float | None:
@@ -130,6 +133,10 @@ class ProcessAttempt:
 
     def _kill(self) -> None:
         self._tell(KILL)
+
+    def _kill_warden(self) -> None:
+        """End a warden that does not obey; the action's process dies with it."""
+        self._process.kill()
 
     def _tell(self, command: bytes) -> None:
         with suppress(OSError):  # It has just ended.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import lifecycle
-from core.errors import BusError, Conflict, EngineUnavailable, JobExpired, JobNotFound
+from core.errors import Conflict, EngineUnavailable, JobExpired, JobNotFound
 from core.event_bus import KERNEL, EventBus, job_payload
 from core.ids import JOB_ID, submitted_ms
 from core.jobs import Job, State
@@ -49,6 +49,7 @@ class Janitor:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
         self._purged_at = clock.monotonic()
+        self._trouble = ""
 
     def start(self) -> None:
         """Begin to look after the store in a thread of its own."""
@@ -72,8 +73,9 @@ class Janitor:
                 self._purge(now)
             due = self._engine.next_due()
         except EngineUnavailable as error:
-            self._events.publish("system.engine_unavailable", KERNEL, {"message": error.message})
+            self._tell_of_trouble(error.message)
             return TICK
+        self._trouble = ""
         if new_work or (due is not None and due <= now):
             self._wake_all()
         return TICK if due is None else min(TICK, max(_SOONEST, due - now))
@@ -83,9 +85,16 @@ class Janitor:
         while not self._clock.wait(self._stopped, pause):
             try:
                 pause = self.round()
-            except BusError as error:
-                self._events.publish("system.janitor_failed", KERNEL, {"message": error.message})
+            except Exception as error:  # noqa: BLE001  Whatever it was, jobs must go on being rescued.
+                fault = f"{type(error).__name__}: {error}"
+                self._events.publish("system.janitor_failed", KERNEL, {"message": fault})
                 pause = TICK
+
+    def _tell_of_trouble(self, message: str) -> None:
+        """Publish it once, not every second until it is over."""
+        if message != self._trouble:
+            self._trouble = message
+            self._events.publish("system.engine_unavailable", KERNEL, {"message": message})
 
     def _rescue(self, job: Job, now: float) -> None:
         rescued = lifecycle.lost(job, now=now, delay=self._backoff(job.attempt))

@@ -13,6 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from core.bell import Bell
 from core.errors import EngineUnavailable
+from core.event_bus import KERNEL, EventBus
 from core.jobs import Job, State
 
 if TYPE_CHECKING:
@@ -53,10 +54,18 @@ class Pool:
     """Run the jobs of each queue in as many slots as that queue has."""
 
     def __init__(
-        self, engine: Engine, runner: Runner, clock: Clock, *, slots: Mapping[str, int], lease: float = 60.0
+        self,
+        engine: Engine,
+        runner: Runner,
+        events: EventBus,
+        clock: Clock,
+        *,
+        slots: Mapping[str, int],
+        lease: float = 60.0,
     ) -> None:
         self._engine = engine
         self._runner = runner
+        self._events = events
         self._clock = clock
         self._lease = lease
         self._sizes = dict(slots)
@@ -146,19 +155,26 @@ class Pool:
         try:
             while self._claiming and slot.wanted:
                 heard = bell.strokes
-                if job := self._claim(slot):
-                    self._perform(slot, job)
-                else:
+                if not self._took_turn(slot):
                     bell.wait_beyond(heard)
         finally:
             slot.gone.set()
 
-    def _claim(self, slot: Slot) -> Job | None:
+    def _took_turn(self, slot: Slot) -> bool:
+        """Run the next job of the queue; return False when there is none. Never raises."""
         try:
-            return self._engine.claim(slot.id, now=self._clock.now(), lease=self._lease, queues=[slot.queue])
-        except EngineUnavailable:
+            job = self._engine.claim(slot.id, now=self._clock.now(), lease=self._lease, queues=[slot.queue])
+            if job is not None:
+                self._perform(slot, job)
+        except EngineUnavailable:  # The janitor tells of it; a slot just asks again.
             self._clock.wait(slot.gone, _PAUSE)
-            return None
+        except Exception as error:  # noqa: BLE001  Whatever it was, it must not cost the slot.
+            fault = f"{type(error).__name__}: {error}"
+            self._events.publish("system.worker_failed", KERNEL, {"worker": slot.id, "message": fault})
+            self._clock.wait(slot.gone, _PAUSE)
+        else:
+            return job is not None
+        return True
 
     def _perform(self, slot: Slot, job: Job) -> None:
         slot.job = job

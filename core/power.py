@@ -119,7 +119,10 @@ class Power:
         for problem in filter(None, self._checked()):
             self._tell_once("system.warning", problem)
         while not self._halt.is_set():
-            self.step()
+            try:
+                self.step()
+            except Exception as error:  # noqa: BLE001  Whatever it was, the machine must still be switched off.
+                self._tell_once("system.power_failed", f"{type(error).__name__}: {error}")
             self.clock.wait(self._halt, self.timings.interval)
 
     def _beat(self) -> None:

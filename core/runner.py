@@ -55,7 +55,8 @@ class Runner:
         self._grace = grace
         self._result_limit = result_limit
         self._environment = clean_environment(os.environ) if environment is None else environment
-        self._attempts: dict[str, Attempt] = {}
+        # Not by job id: a thread that was left behind may still run an older attempt of the same job.
+        self._attempts: dict[Attempt, None] = {}
         self._settlement = Settlement(clock, events, backoff=backoff)
         self.keeper = Keeper(
             engine, clock, self._settlement, attempts=self._running, grace=grace, lease=lease
@@ -80,19 +81,19 @@ class Runner:
             attempt.job_log.flush()
             return self._settlement.settle(claim, outcome)
         finally:
-            self._attempts.pop(job.id)
+            self._attempts.pop(attempt)
             attempt.settled.set()
 
     def cancel(self, job_id: str) -> bool:
         """Ask the running attempt of that job to stop; return whether it runs in this process."""
-        attempt = self._attempts.get(job_id)
-        if attempt is not None:
+        found = [attempt for attempt in self._running() if attempt.claim.job.id == job_id]
+        for attempt in found:
             attempt.ask_to_stop(Why.CANCEL, grace=self._grace)
-        return attempt is not None
+        return bool(found)
 
     def running(self) -> list[str]:
         """Return the ids of the jobs whose attempts run; a thread counts until it ends, overdue or not."""
-        return list(self._attempts)
+        return [attempt.claim.job.id for attempt in self._running()]
 
     def give_back(self, job_ids: Collection[str] | None = None, *, grace: float) -> None:
         """End running attempts, all unless ids are given, and queue their jobs again, attempts uncounted.
@@ -130,7 +131,7 @@ class Runner:
             clock=self._clock,
             held=self._engine.lifeline(claim.job),
         )
-        self._attempts[claim.job.id] = attempt
+        self._attempts[attempt] = None
         self.keeper.attend()
         self._settlement.tell("task.started", claim.job)
         return attempt
@@ -163,7 +164,7 @@ class Runner:
         return ProcessAttempt(attempt, order, self._clock, grace=self._grace).run()
 
     def _running(self) -> list[Attempt]:
-        return list(self._attempts.values())
+        return list(self._attempts)
 
     def _folder(self, job: Job) -> Path:
         return (self._downloads / job.id).absolute()

@@ -27,8 +27,9 @@ _SETTINGS = ConfigDict(extra="forbid", strict=True)
 class SignatureReader(ParamsReader):
     """Read params strictly by the types of a signature: no text passes for a number, no unknown name."""
 
-    def __init__(self, model: type[BaseModel]) -> None:
+    def __init__(self, model: type[BaseModel], *, wants_context: bool = False) -> None:
         self._model = model
+        self.wants_context = wants_context
         self.schema = {**model.model_json_schema(), "title": "params"}
 
     def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
@@ -51,27 +52,22 @@ class SignatureReader(ParamsReader):
 def reader_of(function: Callable[..., Any]) -> SignatureReader:
     """Return the reader for a function's params. Raises TypeError when they cannot be given by name."""
     hints = typing.get_type_hints(function, include_extras=True)
+    parameters = inspect.signature(function).parameters
     fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    for name, parameter in parameters.items():
         if parameter.kind not in _NAMED:
             raise TypeError(f"{function.__name__}() takes {parameter}, but params are handed over by name.")
         if name != CONTEXT:
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[_PREFIX + name] = (Annotated[hints.get(name, Any), Field(alias=name)], default)
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "error"
-        )  # What pydantic doubts about a signature is a fault of the action's file.
-        return SignatureReader(create_model("Params", __config__=_SETTINGS, **fields))
+        warnings.simplefilter("error")  # What pydantic doubts is a fault of the action's file.
+        model = create_model("Params", __config__=_SETTINGS, **fields)
+        return SignatureReader(model, wants_context=CONTEXT in parameters)
 
 
 # The first model of a process costs as much as twenty others: made here, before attempts fork from it.
 SignatureReader(create_model("First", __config__=_SETTINGS))
-
-
-def wants_context(function: Callable[..., Any]) -> bool:
-    """Return whether a function asks for the JobContext."""
-    return CONTEXT in inspect.signature(function).parameters
 
 
 def _found(error: ValidationError) -> list[Any]:

@@ -103,7 +103,7 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
     kernel = Kernel(
         bus=bus,
         registry=registry,
-        pool=Pool(engine, None, clock, slots={}),  # type: ignore[arg-type]
+        pool=Pool(engine, None, events, clock, slots={}),  # type: ignore[arg-type]
         janitor=None,  # type: ignore[arg-type]
         power=power,
         deliveries=Deliveries(events, clock, linger=600.0),

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -273,6 +274,26 @@ def test_finally_clauses_run_when_an_attempt_is_terminated(bench: Workbench) -> 
 
     assert error_of(job)[0] == "timeout"
     assert (bench.downloads / job.id / "finally").read_text() == "ran"
+
+
+def test_a_warden_that_does_not_obey_is_killed_and_the_action_with_it(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.isolation._DESPAIR", 0.2)
+    source = """
+        import os, signal, threading
+        def run() -> None:
+            print(os.getpid(), os.getppid(), os.environ["HOME"])
+            os.kill(os.getppid(), signal.SIGSTOP)
+            threading.Event().wait()
+    """
+
+    job = bench.perform(source, timeout=0.3, max_attempts=1)
+
+    action, warden, home = bench.log(job)[0][1].split()
+    shutil.rmtree(Path(home).parent)  # Nobody is left to do it.
+    assert error_of(job)[0] == "timeout"
+    assert gone(int(action), int(warden))
 
 
 def test_cancelling_what_does_not_run_here_does_nothing(bench: Workbench) -> None:

@@ -1,5 +1,7 @@
 """The janitor rescues, purges and wakes; what it meets never stops it."""
 
+import threading
+
 import pytest
 
 from core import lifecycle
@@ -129,11 +131,34 @@ def test_files_of_a_job_that_is_still_deferred_are_kept(engine, janitor, clock, 
     assert (tmp_path / "downloads" / job.id).is_dir()
 
 
-def test_a_store_that_does_not_answer_is_reported_and_asked_again(engine, janitor, heard, monkeypatch):
+def test_a_store_that_does_not_answer_is_told_of_once_and_asked_again(engine, janitor, heard, monkeypatch):
     def refuse(now):
         raise EngineUnavailable("The disk is away.")
 
+    with monkeypatch.context() as trouble:
+        trouble.setattr(engine, "upkeep", refuse)
+        assert [janitor.round(), janitor.round()] == [1.0, 1.0]
+    janitor.round()
     monkeypatch.setattr(engine, "upkeep", refuse)
+    janitor.round()
 
-    assert janitor.round() == 1.0
-    assert heard == [("system.engine_unavailable", None)]
+    assert heard == [("system.engine_unavailable", None)] * 2
+
+
+def test_the_thread_survives_whatever_goes_wrong_and_says_so(janitor, heard, monkeypatch):
+    done = threading.Event()
+    rounds = iter([ZeroDivisionError("a bug"), None])
+
+    def stumble_once():
+        fault = next(rounds, None)
+        if fault:
+            raise fault
+        done.set()
+        return 0.0
+
+    monkeypatch.setattr(janitor, "round", stumble_once)
+    janitor.start()
+
+    assert done.wait(30)
+    janitor.stop()
+    assert heard == [("system.janitor_failed", None)]

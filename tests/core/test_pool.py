@@ -38,13 +38,13 @@ class Recorder:
 
 
 @pytest.fixture
-def a_pool(engine):
+def a_pool(engine, events):
     pools = []
 
     def make(*, hold=False, **slots):
         clock = SystemClock()
         runner = Recorder(engine, clock, hold=hold)
-        pool = Pool(engine, runner, clock, slots=slots or {"default": 1})
+        pool = Pool(engine, runner, events, clock, slots=slots or {"default": 1})
         pools.append((pool, runner))
         pool.start()
         return pool, runner
@@ -175,20 +175,37 @@ def test_a_drain_puts_back_what_does_not_end_in_time(engine, a_pool):
     assert (back.state, back.attempt) == (State.QUEUED, 0)
 
 
-def test_a_slot_survives_a_store_that_does_not_answer(engine, a_pool, monkeypatch):
+def test_a_slot_takes_up_what_waits_as_soon_as_the_store_answers_again(engine, a_pool, monkeypatch):
     monkeypatch.setattr("core.pool._PAUSE", 0.0)
-    claim, refused = engine.claim, threading.Event()
+    claim, refusals = engine.claim, iter([EngineUnavailable("The disk is away.")] * 3)
 
-    def refuse_once(*args, **kwargs):
-        if not refused.is_set():
-            refused.set()
-            raise EngineUnavailable("The disk is away.")
+    def refuse_at_first(*args, **kwargs):
+        for refusal in refusals:
+            raise refusal
         return claim(*args, **kwargs)
 
-    monkeypatch.setattr(engine, "claim", refuse_once)
-    pool, runner = a_pool()
-    assert refused.wait(30)
+    monkeypatch.setattr(engine, "claim", refuse_at_first)
+    job = engine.add(a_job())
 
-    add(engine, pool)
+    _, runner = a_pool()  # and nobody rings
 
     assert runner.started.acquire(timeout=30)
+    assert [job_id for _, job_id in runner.performed] == [job.id]
+
+
+def test_a_slot_survives_whatever_goes_wrong_and_says_so(engine, a_pool, monkeypatch, heard):
+    monkeypatch.setattr("core.pool._PAUSE", 0.0)
+    claim, faults = engine.claim, iter([ZeroDivisionError("a bug")])
+
+    def stumble_at_first(*args, **kwargs):
+        for fault in faults:
+            raise fault
+        return claim(*args, **kwargs)
+
+    monkeypatch.setattr(engine, "claim", stumble_at_first)
+    engine.add(a_job())
+
+    _, runner = a_pool()
+
+    assert runner.started.acquire(timeout=30)
+    assert ("system.worker_failed", None) in heard

@@ -463,6 +463,25 @@ def test_the_thread_steps_until_it_is_stopped(tmp_path: Path) -> None:
     assert machine.heard("system.warning") == ["the rule is missing."]
 
 
+def test_the_thread_survives_whatever_goes_wrong_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine, stepped = Machine(tmp_path), threading.Event()
+    faults = iter([ZeroDivisionError("a bug")])
+
+    def stumble_once() -> None:
+        for fault in faults:
+            raise fault
+        stepped.set()
+
+    monkeypatch.setattr(machine.power, "step", stumble_once)
+    machine.power.start()
+
+    assert stepped.wait(30)
+    machine.power.stop()
+    assert machine.heard("system.power_failed") == ["ZeroDivisionError: a bug"]
+
+
 def test_stopping_a_thread_that_never_ran_does_nothing(tmp_path: Path) -> None:
     Machine(tmp_path).power.stop()
 

@@ -371,6 +371,28 @@ def test_a_thread_whose_time_is_up_is_reported_and_keeps_its_slot_until_it_ends(
     ]
 
 
+def test_a_job_may_run_again_while_the_thread_of_its_last_attempt_still_runs(
+    bench: Workbench, clock: FakeClock
+) -> None:
+    with held(bench, timeout=10.0, max_attempts=2) as attempt:
+        clock.advance(10)
+        bench.runner.keeper.look()
+        clock.advance(BACKOFF)
+        again = bench.engine.claim_one(attempt.claimed.id, "worker-2", now=clock.now(), lease=60.0)
+        assert again is not None
+        second = bench.begin(again)
+        while len(bench.runner.running()) < 2:
+            second.join(0.01)
+
+        attempt._names["release"].set()
+        second.join(30)
+        after = attempt.finish()
+
+    assert (after.state, after.attempt, after.worker) == (State.SUCCEEDED, 2, "worker-2")
+    assert bench.runner.running() == []
+    assert bench.told().count("task.dropped") == 1
+
+
 def test_a_thread_that_hears_that_the_bus_stops_gives_its_job_back(
     bench: Workbench, clock: FakeClock
 ) -> None:
@@ -378,7 +400,7 @@ def test_a_thread_that_hears_that_the_bus_stops_gives_its_job_back(
         stopping = threading.Thread(target=bench.runner.give_back, kwargs={"grace": 30.0})
         clock.wait = lambda event, timeout: event.wait(30)  # type: ignore[method-assign]
         stopping.start()
-        while bench.runner._attempts[attempt.claimed.id].stop is None:
+        while next(iter(bench.runner._attempts)).stop is None:
             stopping.join(0.01)
 
         after = attempt.finish()
