@@ -25,6 +25,9 @@ from core.jobs import Json
 from core.outcome import Outcome
 from core.registry import load_file
 
+#: The variable by which everything that an attempt starts can be told.
+JOB_ID = "AAFAI_JOB_ID"
+
 _CHUNK = 65_536
 _LARGEST_MESSAGE = 2**20
 
@@ -99,6 +102,8 @@ class SocketChannel:
                     self._stop = message["reason"]
                 else:
                     self._answers[message["number"]].put(message)
+        # The supervisor is gone, so the warden ends this process now, even if somebody had stopped him.
+        os.kill(os.getppid(), signal.SIGCONT)
 
 
 class LoggingToJob(logging.Handler):
@@ -120,7 +125,7 @@ def run_attempt(order: Order, folder: Path, *, channel: int, stdout: int, stderr
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     _speak_into(stdout, stderr)
-    _settle_in(folder, order.environment)
+    _settle_in(folder, {**order.environment, JOB_ID: order.job_id})
     line = SocketChannel(channel)
     logging.basicConfig(level=logging.INFO, handlers=[LoggingToJob(line)], force=True)
     outcome = _outcome(order, line)

@@ -21,7 +21,7 @@ from core.job_log import Lines
 from core.jobs import Json
 from core.outcome import Outcome, failure
 from core.switchboard import Switchboard
-from core.warden import KILL, TERMINATE, Ends, watch
+from core.warden import KILL, TERMINATE, Ends, sweep, watch
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 PASSED_ON = ("PATH", "LANG", "LANGUAGE", "TZ", "AAFAI_CHROMEDRIVER", "AAFAI_ALLOW_PRIVATE_ADDRESSES")
 
 _COURTESY = 1.0  # seconds that a cooperative action gets before any signal
-_DESPAIR = 10.0  # seconds after which a warden that was told to kill is itself killed
 _MARGIN = 2**20  # bytes that a message may be longer than the result in it
 
 _forkserver = multiprocessing.get_context("forkserver")
@@ -66,6 +65,8 @@ class ProcessAttempt:
         try:
             self._process = self._start()
             self._serve()
+            if self._exit is None:
+                sweep(self._order.job_id)
             with _bookkeeping:
                 self._process.join()
                 self._process.close()
@@ -112,9 +113,7 @@ class ProcessAttempt:
             # When the bus stops there is no time for courtesy.
             courtesy = 0.0 if stop.why is Why.DRAIN else min(_COURTESY, stop.grace)
             end = now + courtesy
-            last = end + stop.grace
-            self._steps = [(now, self._ask), (end, self._terminate), (last, self._kill)]
-            self._steps.append((last + _DESPAIR, self._kill_warden))
+            self._steps = [(now, self._ask), (end, self._terminate), (end + stop.grace, self._kill)]
         return self._take_steps(now)
 
     def _take_steps(self, now: float) -> float | None:
@@ -132,11 +131,9 @@ class ProcessAttempt:
         self._tell(TERMINATE)
 
     def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGCONT)  # A warden that somebody stopped obeys again.
         self._tell(KILL)
-
-    def _kill_warden(self) -> None:
-        """End a warden that does not obey; the action's process dies with it."""
-        self._process.kill()
 
     def _tell(self, command: bytes) -> None:
         with suppress(OSError):  # It has just ended.

@@ -23,6 +23,7 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "task.progress": (logging.DEBUG, "job {job_id} ({action}) progress {progress}"),
     "task.completed": (logging.INFO, "job {job_id} ({action}) succeeded after {seconds:.2f} s"),
     "task.retrying": (logging.WARNING, "job {job_id} ({action}) will run again: {reason}"),
+    "task.given_back": (logging.INFO, "job {job_id} ({action}) was put back; the attempt does not count"),
     "task.failed": (logging.ERROR, "job {job_id} ({action}) failed: {reason}"),
     "task.cancelled": (logging.INFO, "job {job_id} ({action}) was cancelled"),
     "task.dropped": (

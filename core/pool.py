@@ -125,8 +125,7 @@ class Pool:
         in_time = all(
             self._clock.wait(slot.gone, max(0.0, deadline - self._clock.monotonic())) for slot in self._slots
         )
-        if not in_time:
-            self._runner.give_back(grace=grace)
+        self._runner.stop(grace)
         self._shut_down()
         return in_time
 

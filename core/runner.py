@@ -19,9 +19,10 @@ from core.isolation import ProcessAttempt, clean_environment
 from core.job_log import JobLog
 from core.jobs import Job
 from core.keeper import Keeper
-from core.outcome import Ending, Outcome
+from core.outcome import Ending, Outcome, failure
 from core.results import DEFAULT_LIMIT
 from core.settlement import Settlement
+from core.warden import sweep
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -69,20 +70,12 @@ class Runner:
         """
         claim = Claim(self._engine, job)
         try:
-            spec = self._resolved(job)
-        except BusError as error:
-            refused = Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
-            return self._settlement.settle(claim, refused)
-        attempt = self._begun(claim, spec)
-        try:
-            run = self._in_thread if spec.limits.isolation == "thread" else self._in_process
-            outcome = run(attempt)
-            attempt.over.set()
-            attempt.job_log.flush()
-            return self._settlement.settle(claim, outcome)
-        finally:
-            self._attempts.pop(attempt)
-            attempt.settled.set()
+            return self._performed(claim)
+        except Exception as error:
+            # Nobody else may take a job whose claim this process keeps, so it must not stay claimed.
+            fault = failure("internal_error", f"The bus made a mistake: {type(error).__name__}.")
+            self._settlement.settle(claim, fault)
+            raise
 
     def cancel(self, job_id: str) -> bool:
         """Ask the running attempt of that job to stop; return whether it runs in this process."""
@@ -116,6 +109,23 @@ class Runner:
         self._settlement.stop()
         self.give_back(grace=grace)
         self.keeper.stop()
+
+    def _performed(self, claim: Claim) -> Job | None:
+        try:
+            spec = self._resolved(claim.job)
+        except BusError as error:
+            refused = Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
+            return self._settlement.settle(claim, refused)
+        attempt = self._begun(claim, spec)
+        try:
+            run = self._in_thread if spec.limits.isolation == "thread" else self._in_process
+            outcome = run(attempt)
+            attempt.over.set()
+            attempt.job_log.flush()
+            return self._settlement.settle(claim, outcome)
+        finally:
+            self._attempts.pop(attempt)
+            attempt.settled.set()
 
     def _resolved(self, job: Job) -> ActionSpec:
         spec = self._registry.resolve(job.action)
@@ -151,6 +161,8 @@ class Runner:
 
     def _in_process(self, attempt: Attempt) -> Outcome:
         job = attempt.claim.job
+        if job.errors and job.errors[-1].code == "lost":
+            sweep(job.id)  # Whoever killed the worker may have killed the warden with it.
         order = Order(
             job_id=job.id,
             attempt=job.attempt,

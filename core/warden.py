@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, NoReturn
 
-from core.attempt_child import Order, run_attempt
+from core.attempt_child import JOB_ID, Order, run_attempt
 from core.frames import framed
 
 #: What the supervisor may tell a warden; when he is gone, that means KILL.
@@ -29,6 +30,7 @@ TERMINATE, KILL = b"T", b"K"
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LOOK_AGAIN = 0.02  # seconds
+_SWEEPS = 250
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -56,7 +58,7 @@ def watch(order: Order, numbers: Sequence[int]) -> NoReturn:
     os.setsid()
     _keep_to_ourselves()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    folder = Path(tempfile.mkdtemp(prefix="aafai-attempt-"))
+    folder = Path(tempfile.mkdtemp(prefix=_folder_prefix(order.job_id)))
     warden = os.getpid()
     child = os.fork()
     if child == 0:
@@ -72,6 +74,24 @@ def watch(order: Order, numbers: Sequence[int]) -> NoReturn:
         os.close(number)
     _serve(child, folder, socket.socket(fileno=control))
     os._exit(0)
+
+
+def sweep(job_id: str) -> None:
+    """Kill what an attempt left running and remove its folder, when its warden could not.
+
+    Its processes are known by the job id in their environment or by their working directory.
+    """
+    prefix = str(Path(tempfile.gettempdir()) / _folder_prefix(job_id))
+    for _ in range(_SWEEPS):
+        found = [pid for pid in _processes() if _belongs(pid, f"{JOB_ID}={job_id}".encode(), prefix)]
+        if not found:
+            break
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        threading.Event().wait(_LOOK_AGAIN)
+    for folder in Path(tempfile.gettempdir()).glob(f"{_folder_prefix(job_id)}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _serve(child: int, folder: Path, control: socket.socket) -> None:
@@ -142,13 +162,30 @@ def _kill_descendants() -> None:
 def _parents() -> dict[int, int]:
     """Return who started whom, by process id, for all processes of the machine."""
     parents = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):  # It ended while we looked.
-                # The name in parentheses may itself hold spaces and parentheses.
-                fields = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
-                parents[int(entry.name)] = int(fields[1])
+    for pid in _processes():
+        with suppress(OSError):  # It ended while we looked.
+            # The name in parentheses may itself hold spaces and parentheses.
+            fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+            parents[pid] = int(fields[1])
     return parents
+
+
+def _processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def _belongs(pid: int, mark: bytes, prefix: str) -> bool:
+    here = Path(f"/proc/{pid}")
+    with suppress(OSError):  # It ended, which takes its working directory away, or it is somebody else's.
+        return str((here / "cwd").readlink()).startswith(prefix) or mark in (
+            here / "environ"
+        ).read_bytes().split(b"\0")
+    return False
+
+
+def _folder_prefix(job_id: str) -> str:
+    # Short, because Chromium keeps a socket deep within, whose path may have 107 bytes.
+    return f"aafai-attempt-{job_id[-12:]}-"
 
 
 def _arrived(*travelled: Any) -> list[int]:

@@ -91,8 +91,8 @@ class MemoryEngine:
             stored = self.get(old.id)
             if stored.version != old.version or stored.state.ended:
                 raise Conflict(old.id)
-            if new.state is State.RUNNING and old.state is State.QUEUED:
-                raise Unsupported("Only a claim makes a job run.")
+            if old.state is State.QUEUED and not new.state.ended:
+                raise Unsupported("A waiting job can only be claimed or ended.")
             self._replace(new)
 
     def lifeline(self, job: Job) -> int | None:

@@ -126,17 +126,22 @@ class Adoption:
         )  # a file dated by a clock ahead of ours is as old as one from the past
         try:
             document = parse(self._disk.read_file(path))
-            if age < SETTLED:
-                return False
-            self._add(self._job(document, status))
-        except (EngineUnavailable, QueueFull):
-            return False  # no fault of the file: it stays for the next time
         except BadJson as error:
             if age >= GIVEN_UP:  # until then it may still be being copied
                 self._quarantine.put(path, error.message)
             return False
-        except (BusError, PermissionError) as error:
-            self._quarantine.put(path, _sentence(error))
+        except PermissionError:
+            self._quarantine.put(path, "The bus may not read it: it belongs to another user.")
+            return False
+        return age >= SETTLED and self._adopt_document(path, document, status)
+
+    def _adopt_document(self, path: str, document: Json, status: os.stat_result) -> bool:
+        try:
+            self._add(self._job(document, status))
+        except (EngineUnavailable, QueueFull):
+            return False  # no fault of the file: it stays for the next time
+        except BusError as error:
+            self._quarantine.put(path, f"{error.message} {error.hint}".strip())
             return False
         self._take_away(path, status)
         return True
@@ -171,9 +176,3 @@ class Adoption:
         now = self._disk.status(path)
         if (now.st_ino, now.st_mtime_ns) == (status.st_ino, status.st_mtime_ns):
             self._disk.unlink(path)
-
-
-def _sentence(error: BusError | PermissionError) -> str:
-    if isinstance(error, BusError):
-        return f"{error.message} {error.hint}".strip()
-    return "The bus may not read it: it belongs to another user."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from core.errors import Conflict, Unsupported
 from core.jobs import Job, State
 from queues.file.claims import Busy, Claims, Held
@@ -91,8 +93,8 @@ class Changes:
         self._claims.let_go(held)
 
     def _swap_waiting(self, old: Job, new: Job) -> None:
-        if new.state is State.RUNNING:
-            raise Unsupported("Only a claim makes a job run.")
+        if not new.state.ended:
+            raise Unsupported("A waiting job can only be claimed or ended.")
         found = self._whereabouts.find(old.id)
         if found is None or found.place in {Place.FINAL, Place.RUNNING}:
             self._whereabouts.read(old.id, whole_result=False)  # says so when the job is gone
@@ -102,21 +104,27 @@ class Changes:
         except (Busy, FileNotFoundError):
             raise Conflict(old.id) from None
         try:
-            self._swap_locked(fd, found, old, new)
+            self._end_locked(fd, found, old, new)
         finally:
             self._disk.close(fd)
 
-    def _swap_locked(self, fd: int, found: Found, old: Job, new: Job) -> None:
-        """Change a waiting job whose lock we hold, so that no worker can claim it meanwhile."""
-        replaced = self._disk.status(found.path).st_ino != self._disk.status_of(fd).st_ino
-        if replaced or self._records.read_open(fd, old.id).job.version != old.version:
+    def _end_locked(self, fd: int, found: Found, old: Job, new: Job) -> None:
+        """End a waiting job whose lock we hold, so that no worker can claim it meanwhile."""
+        if (
+            not self._is_named(found.path, fd)
+            or self._records.read_open(fd, old.id).job.version != old.version
+        ):
             raise Conflict(old.id)
+        self._publishing.end(new)
         self._deferred.discard(old.id)
-        if new.state is State.QUEUED:
-            self._publishing.requeue(found.path, new)
-        else:
-            self._publishing.end(new)
+        with contextlib.suppress(OSError):  # it may have become due and moved; the final record counts anyhow
             self._disk.unlink(found.path)
+
+    def _is_named(self, path: str, fd: int) -> bool:
+        try:
+            return self._disk.status(path).st_ino == self._disk.status_of(fd).st_ino
+        except FileNotFoundError:
+            return False
 
     def _ask_from_outside(self, old: Job, new: Job) -> None:
         """Ask the holder of a running job, in whatever process, to stop it: all that others may change."""

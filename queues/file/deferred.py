@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import threading
 
@@ -12,6 +13,7 @@ from queues.file.quarantine import Quarantine
 from queues.file.records import Records
 from queues.file.site import Site
 from queues.file.waiting import Waiting
+from queues.file.watch import Watch
 
 
 class Deferred:
@@ -27,7 +29,8 @@ class Deferred:
         self._lock = threading.Lock()
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []  # entries that `_due` does not confirm are skipped
-        self._seen: dict[str, int] = {}  # when the names in each bucket last changed
+        self._watch = Watch(site)
+        self._buckets: set[str] = set()
         self.look_again()
 
     def push(self, job_id: str, due: float) -> None:
@@ -54,46 +57,48 @@ class Deferred:
             return len(self._due)
 
     def promote(self, now: float) -> bool:
-        """Move every job that is due to the waiting ones; return whether there was one."""
-        moved: list[Job] = []
-        while (due := self.next_due()) is not None and due <= now:
-            with self._lock:
-                _, job_id = heapq.heappop(self._heap)
-                self._due.pop(job_id, None)
-            if job := self._promoted(job_id, now):
-                moved.append(job)
-        layout = self._site.layout
-        for folder in {layout.waiting(job.queue, job.priority, job.id) for job in moved}:
-            self._site.folders.settle(folder)
-        for job in moved:
-            self._waiting.push(job.queue, job.priority, job.id)
-        return bool(moved)
+        """Move every job that is due to the waiting ones; return whether there was one.
+
+        The moves are not synced: a power cut that undoes one leaves the job here, to become due again.
+        """
+        promoted = False
+        while (job_id := self._pop_due(now)) is not None:
+            job = self._promoted(job_id, now)
+            if job is not None:
+                self._waiting.push(job.queue, job.priority, job_id)
+                promoted = True
+        return promoted
 
     def look_again(self) -> None:
         """Notice what other processes or people put into the folder or took out of it."""
-        buckets = self._disk.names(self._folder)
-        for bucket in set(buckets) | set(self._seen):
-            try:
-                changed = self._disk.status(f"{self._folder}/{bucket}").st_mtime_ns
-            except FileNotFoundError:
-                changed = 0
-            if self._seen.get(bucket) != changed:
-                self._seen[bucket] = changed
-                self._list(bucket)
-                self._site.folders.remove_if_empty(f"{self._folder}/{bucket}")
+        present = set(self._disk.names(self._folder))
+        for bucket in present | self._buckets:
+            names = self._watch.news(f"{self._folder}/{bucket}")
+            if names is not None:
+                self._compare(bucket, {job_id for name in names if (job_id := job_id_in(name))})
+        self._buckets = present
 
-    def _list(self, bucket: str) -> None:
-        names = self._disk.names(f"{self._folder}/{bucket}")
-        found = {job_id for name in names if (job_id := job_id_in(name))}
+    def _compare(self, bucket: str, found: set[str]) -> None:
+        """Learn what is new in a bucket and forget what has left it."""
         with self._lock:
             known = {job_id for job_id in self._due if job_id.startswith(bucket)}
         for job_id in known - found:
             self.discard(job_id)
         for job_id in found - known:
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 self.push(job_id, self._disk.status(f"{self._folder}/{bucket}/{job_id}.json").st_mtime)
-            except FileNotFoundError:
-                continue
+        if not found:
+            self._site.folders.remove_if_empty(f"{self._folder}/{bucket}")
+
+    def _pop_due(self, now: float) -> str | None:
+        """Take out the job that is due first, if one is."""
+        with self._lock:
+            while self._heap and self._heap[0][0] <= now:
+                due, job_id = heapq.heappop(self._heap)
+                if self._due.get(job_id) == due:
+                    del self._due[job_id]
+                    return job_id
+        return None
 
     def _promoted(self, job_id: str, now: float) -> Job | None:
         """Move one job if its record agrees that it is due; return it."""

@@ -129,10 +129,10 @@ class FileEngine:
             parts.deferred.look_again()
             queues = parts.whereabouts.learn_queues()
             news = [
-                parts.batches.finish(),
-                parts.adoption.adopt(now),
                 parts.deferred.promote(now),
                 parts.waiting.look_again(queues, now),
+                parts.batches.finish(),
+                parts.adoption.adopt(now),
             ]
             return any(news)
 

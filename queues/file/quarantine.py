@@ -9,6 +9,9 @@ import secrets
 from core.errors import Unsupported
 from queues.file.site import Site
 
+#: Bytes of a file's own name that are kept.
+_LONGEST = 200
+
 
 class Quarantine:
     """Files that were put aside; `mv quarantine/… inbound/` brings a mended one back."""
@@ -21,7 +24,7 @@ class Quarantine:
         """Move what bears that name aside, unread; somebody else may have been quicker."""
         with contextlib.suppress(FileNotFoundError):
             written = int(self._disk.status(path).st_mtime)
-            name = f"{written}-{secrets.token_hex(3)}-{os.path.basename(path)}"[:240]
+            name = f"{written}-{secrets.token_hex(3)}-{_short(os.path.basename(path))}"
             self._disk.rename(path, f"{self._folder}/{name}")
             # A view for people: losing it with the power is no harm.
             self._disk.write_new(f"{self._folder}/{name}.reason.txt", reason.encode() + b"\n", sync=False)
@@ -38,3 +41,8 @@ class Quarantine:
             return self._disk.read_file(path).decode(errors="replace").strip()
         except (OSError, Unsupported):
             return "It is in quarantine."
+
+
+def _short(name: str) -> str:
+    """Return as much of a name as leaves room for what is put around it: names end at 255 bytes."""
+    return os.fsdecode(os.fsencode(name)[:_LONGEST])

@@ -129,7 +129,11 @@ class Records:
         document = document_of(job)
         live = {name: document[name] for name in _LIVE if name in document} | {"changes": changes}
         draft = self._site.live_scratch(job.id)
-        self._disk.write_new(draft, encoded(live), sync=False)
+        try:
+            self._disk.write_new(draft, encoded(live), sync=False)
+        except FileNotFoundError:  # somebody cleared a folder that is there to be cleared
+            self._disk.make_folder(self._layout.live)
+            self._disk.write_new(draft, encoded(live), sync=False)
         self._disk.rename(draft, self._layout.live_file(job.id))
 
     def _read(self, path: str, job_id: str) -> Record:

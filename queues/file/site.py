@@ -55,7 +55,7 @@ class Site:
     def commit(self, folder: str, job_id: str) -> None:
         """Make the names in a folder durable. Raises OutcomeUnknown, and the engine stays in doubt."""
         try:
-            self.folders.settle(folder)
+            self._settle(folder)
         except OSError as error:
             self.doubt = f"syncing {folder} failed: {os.strerror(error.errno or 0)}"
             raise OutcomeUnknown(job_id, self.doubt) from error
@@ -67,3 +67,10 @@ class Site:
                 f"What is on the disk is unknown, because {self.doubt}.",
                 hint="Restart the bus: it then reads what is there.",
             )
+
+    def _settle(self, folder: str) -> None:
+        try:
+            self.folders.settle(folder)
+        except FileNotFoundError:
+            # The bucket is gone because the job was claimed out of it already: that is what must be durable.
+            self.folders.settle(self.layout.top("running"))

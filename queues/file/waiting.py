@@ -28,7 +28,8 @@ class Level:
         #: The waiting ids of all buckets up to `reach`, as far as known; some may be gone already.
         self.heap: list[str] = []
         self.reach = ""
-        #: The buckets, and when their names last changed, as the level was found empty; None if it was not.
+        #: The buckets and when their names last changed, when the level was found empty; from then on all of
+        #: its ids are in memory, save those that others add. None while the level is known in part only.
         self.seen: tuple[tuple[str, int], ...] | None = None
         #: Whether a later change would show: one within the same tick of the file system's clock does not.
         self.settled = False
@@ -87,11 +88,13 @@ class Waiting:
             heapq.heappush(head.level.heap, head.job_id)
 
     def look_again(self, queues: Sequence[str], now: float) -> bool:
-        """Notice what others put into levels that were empty; return whether one of them is empty no more."""
+        """Notice what others put into levels that this object believes to know whole; return whether it did.
+
+        Levels that are known in part only are listed again anyhow, when their known part is done.
+        """
         with self._lock:
             levels = [level for queue in queues for level in self._of(queue)]
-            empty = [level for level in levels if level.seen is not None and not level.heap]
-            news = [self._has_news(level, now) for level in empty]
+            news = [self._has_news(level, now) for level in levels if level.seen is not None]
             return any(news)
 
     def _order(self, level: Level, now: float) -> tuple[int, str]:
@@ -140,7 +143,7 @@ class Waiting:
         return tuple(sorted(found))
 
     def _has_news(self, level: Level, now: float) -> bool:
-        """List an empty level again if it has changed, or may have."""
+        """List a level again if it has changed, or may have; return whether jobs wait there."""
         if level.settled and self._seen(level) == level.seen:
             return False
         level.seen = None

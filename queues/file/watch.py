@@ -18,7 +18,8 @@ class Watch:
         try:
             changed_ns = self._disk.status(folder).st_mtime_ns
         except FileNotFoundError:
-            return [] if self._seen.pop(folder, None) else None
+            self._seen.pop(folder, None)
+            return []
         if self._seen.get(folder) == changed_ns:
             return None
         if self._site.is_past(changed_ns):

@@ -117,6 +117,8 @@ class Whereabouts:
         try:
             return self._records.read_final(found.path, job_id, whole_result=whole_result)
         except RecordDamaged as error:
+            if self._tombstones.has(job_id):
+                raise JobExpired(job_id) from None  # a crash came while it was being removed
             self._quarantine.put(found.path, error.reason)
             raise
 

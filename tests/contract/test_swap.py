@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from core import lifecycle
-from core.errors import Conflict, JobNotFound
+from core.errors import Conflict, JobNotFound, Unsupported
 from core.jobs import Job, JobError, Progress, State
 from tests.contract.conftest import LEASE, Bench
 from tests.factories import NOW, a_job
@@ -180,6 +181,18 @@ def test_a_cancellation_too_late_is_refused(bench: Bench) -> None:
     assert bench.engine.get(job.id).state is State.RUNNING
 
 
+def test_a_cancellation_of_what_has_run_meanwhile_is_refused(bench: Bench) -> None:
+    job = bench.engine.add(a_job())
+    running = bench.claim()
+    assert running is not None
+    bench.engine.swap(running, lifecycle.given_back(running))
+
+    with pytest.raises(Conflict):
+        bench.engine.swap(job, lifecycle.cancelled(job, now=NOW))
+
+    assert bench.engine.get(job.id).state is State.QUEUED
+
+
 def test_a_worker_whose_claim_passed_to_another_is_refused(bench: Bench) -> None:
     bench.engine.add(a_job())
     late = bench.lose_worker()
@@ -205,6 +218,19 @@ def test_an_ended_job_never_changes(bench: Bench) -> None:
             bench.engine.swap(old, lifecycle.cancelled(old, now=NOW))
 
     assert bench.engine.get(running.id) == ended
+
+
+def test_a_waiting_job_can_only_be_claimed_or_ended(bench: Bench) -> None:
+    job = bench.engine.add(a_job())
+
+    for new in (
+        lifecycle.claimed(job, worker="w", now=NOW, lease=LEASE),
+        replace(job, version=2, priority=9),
+    ):
+        with pytest.raises(Unsupported):
+            bench.engine.swap(job, new)
+
+    assert bench.engine.get(job.id) == job
 
 
 def test_a_job_that_was_never_stored_cannot_be_changed(bench: Bench) -> None:

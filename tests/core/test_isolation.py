@@ -4,10 +4,10 @@ import fcntl
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 from textwrap import dedent
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from core.isolation import clean_environment
-from core.jobs import Job, State
+from core.jobs import Job, JobError, State
 from queues.memory import MemoryEngine
 from tests.core.workbench import Workbench
 
@@ -231,6 +231,31 @@ def test_nothing_that_an_action_started_outlives_its_crash(bench: Workbench) -> 
     assert all(ended_already(pid) for pid in pids)
 
 
+def test_nothing_outlives_a_warden_that_was_killed(bench: Workbench) -> None:
+    source = (
+        "def run(*, job) -> None:\n    print(*family(job.files), flush=True)\n    os.kill(os.getppid(), 9)\n"
+    )
+
+    job = bench.perform(dedent(FAMILY) + source + "    signal.pause()\n", max_attempts=1)
+
+    assert error_of(job) == ("killed", "The process that watches over the attempt died.")
+    assert gone(*[int(word) for word in bench.log(job)[0][1].split()])
+
+
+def test_what_a_lost_attempt_left_behind_is_gone_before_the_next_one_runs(bench: Workbench) -> None:
+    bench.write("act", "def run() -> int:\n    return 1\n")
+    job = bench.claim("act", errors=(JobError(code="lost", message="The worker died."),))
+    folder = Path(tempfile.mkdtemp(prefix=f"aafai-attempt-{job.id[-12:]}-"))
+    left = subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={**os.environ, "AAFAI_JOB_ID": job.id})
+
+    bench.runner.perform(job)
+
+    assert left.wait(30) == -signal.SIGKILL
+    left.communicate()
+    assert not folder.exists()
+    assert bench.engine.get(job.id).result == 1
+
+
 WAITS = """
 import pathlib, threading
 def run(*, job) -> str:
@@ -276,14 +301,11 @@ def test_finally_clauses_run_when_an_attempt_is_terminated(bench: Workbench) -> 
     assert (bench.downloads / job.id / "finally").read_text() == "ran"
 
 
-def test_a_warden_that_does_not_obey_is_killed_and_the_action_with_it(
-    bench: Workbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("core.isolation._DESPAIR", 0.2)
+def test_a_warden_that_was_stopped_obeys_in_the_end(bench: Workbench) -> None:
     source = """
         import os, signal, threading
         def run() -> None:
-            print(os.getpid(), os.getppid(), os.environ["HOME"])
+            print(os.getpid(), os.getppid(), os.environ["HOME"], flush=True)
             os.kill(os.getppid(), signal.SIGSTOP)
             threading.Event().wait()
     """
@@ -291,9 +313,9 @@ def test_a_warden_that_does_not_obey_is_killed_and_the_action_with_it(
     job = bench.perform(source, timeout=0.3, max_attempts=1)
 
     action, warden, home = bench.log(job)[0][1].split()
-    shutil.rmtree(Path(home).parent)  # Nobody is left to do it.
     assert error_of(job)[0] == "timeout"
     assert gone(int(action), int(warden))
+    assert not Path(home).parent.exists()
 
 
 def test_cancelling_what_does_not_run_here_does_nothing(bench: Workbench) -> None:
@@ -474,7 +496,13 @@ def a_supervisor(folder: Path, source: str, **environment: str) -> subprocess.Po
 
 
 @pytest.mark.parametrize(
-    "ending", ["signal.pause()", "import re; re.match('(a|a)*b', 'a' * 60)"], ids=["waits", "keeps the lock"]
+    "ending",
+    [
+        "signal.pause()",
+        "import re; re.match('(a|a)*b', 'a' * 60)",
+        "os.kill(os.getppid(), 19); signal.pause()",
+    ],
+    ids=["waits", "keeps the lock", "stops its warden"],
 )
 def test_when_the_supervisor_is_killed_the_attempt_and_all_that_it_started_end(
     tmp_path: Path, ending: str

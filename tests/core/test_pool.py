@@ -32,7 +32,7 @@ class Recorder:
         self.engine.swap(job, done)
         return done
 
-    def give_back(self, *, grace):
+    def stop(self, grace):
         self.given_back = True
         self.release.set()
 

@@ -456,3 +456,22 @@ def test_nobody_waits_for_a_dead_store_when_the_bus_stops(tmp_path: Path, clock:
     bench.write("act", THREAD + "def run() -> int:\n    return 1\n")
 
     assert bench.runner.perform(bench.claim("act")) is None
+
+
+def test_a_mistake_of_the_bus_fails_the_attempt_and_leaves_no_job_claimed(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("act", THREAD + "def run() -> int:\n    return 1\n")
+    claimed = bench.claim("act", max_attempts=2)
+    monkeypatch.setattr("core.runner.invoke", lambda *_, **__: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        bench.runner.perform(claimed)
+
+    stored = bench.engine.get(claimed.id)
+    assert (stored.state, stored.attempt) == (State.QUEUED, 1)
+    assert (stored.errors[0].code, stored.errors[0].message) == (
+        "internal_error",
+        "The bus made a mistake: ZeroDivisionError.",
+    )
+    assert bench.runner.running() == []

@@ -59,6 +59,14 @@ def test_every_event_is_documented(event_type):
     assert f"| `{event_type}` |" in document("architecture.md")
 
 
+def test_every_event_that_the_kernel_publishes_has_a_wording():
+    sources = [path.read_text(encoding="utf-8") for path in Path(ROOT, "core").glob("*.py")]
+    published = {name for source in sources for name in re.findall(r'"((?:task|system)\.[a-z_]+)"', source)}
+
+    assert published
+    assert published <= set(WORDING)
+
+
 def test_every_metric_is_documented(app):
     text = document("http.md")
     page, _ = app.extensions["kernel"].metrics.render()

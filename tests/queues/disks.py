@@ -107,6 +107,7 @@ class FaultyDisk(QuickDisk):
         self.number = number
         self.error = error
         self.for_ever = for_ever
+        self.only = ""
         self.seen = 0
         self.failed: list[str] = []
 
@@ -116,7 +117,9 @@ class FaultyDisk(QuickDisk):
             return found
 
         def call(*args: Any, **options: Any) -> Any:
-            self.seen += 1
+            self.seen += self.only in {"", name}
+            if self.only not in {"", name}:
+                return found(*args, **options)
             if self.seen == self.number or (self.for_ever and self.seen > self.number):
                 self.failed.append(name)
                 if name == "write_new":

@@ -130,7 +130,7 @@ def drained(engine: Engine) -> list[str]:
 
 def is_known(engine: Engine, job_id: str) -> bool:
     try:
-        engine.peek(job_id)
+        engine.get(job_id)
     except JobExpired:
         return True
     except (JobNotFound, RecordDamaged):

@@ -75,6 +75,8 @@ def test_a_dropped_file_becomes_one_job(engine: FileEngine, base: Path) -> None:
         ("<img src=x onerror=alert(1)>.json", b"{", "not JSON"),
         ("new\nline.json", b"{", "not JSON"),
         ("n" * 250 + ".json", b"{", "not JSON"),
+        ("\U0001f68c" * 60 + ".json", b"{", "not JSON"),
+        ("\udcff.json", b"{", "not JSON"),
     ],
 )
 def test_what_is_no_job_is_put_aside_with_the_reason(

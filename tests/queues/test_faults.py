@@ -164,6 +164,21 @@ def test_a_result_that_cannot_be_written_leaves_the_claim(make_engine: MakeEngin
         engine.swap(job, done)
 
 
+@pytest.mark.parametrize("name", ["open", "lock", "rename", "mark_claimed"])
+def test_a_claim_that_fails_leaves_the_job_to_the_next(make_engine: MakeEngine, name: str) -> None:
+    disk = FaultyDisk(0, error=errno.EIO, for_ever=False)
+    engine = make_engine(disk=disk)
+    job = engine.add(a_job())
+    disk.only, disk.number = name, disk.seen + 1
+
+    with pytest.raises(EngineUnavailable):
+        engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+
+    again = engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    assert again is not None
+    assert (again.id, again.attempt) == (job.id, 1)
+
+
 def test_new_jobs_are_refused_while_room_remains_for_the_accepted_ones(make_engine: MakeEngine) -> None:
     before = make_engine()
     accepted = before.add(a_job())

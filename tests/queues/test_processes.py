@@ -153,6 +153,19 @@ def test_jobs_of_another_process_are_seen_after_upkeep(make_engine: MakeEngine) 
     assert ours.claim("w", now=NOW + 5, lease=30, queues=["browser"]) is not None
 
 
+def test_jobs_of_another_process_are_seen_though_our_own_never_run_out(make_engine: MakeEngine) -> None:
+    ours, theirs = make_engine(), make_engine()
+    ours.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    older = theirs.add(a_job())
+    ours.add_many([a_job(), a_job()])
+
+    ours.upkeep(NOW)
+
+    job = ours.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    assert job is not None
+    assert job.id == older.id
+
+
 def test_an_urgent_job_of_another_process_goes_first(make_engine: MakeEngine) -> None:
     ours, theirs = make_engine(), make_engine()
     ours.add_many([a_job(), a_job()])
