@@ -29,6 +29,8 @@ graceful_timeout = int(settings.drain_timeout) + 3
 keepalive = 15
 # Whoever may open the control socket may stop the server; and a user without a home cannot make one.
 control_socket_disable = True
+# Else whoever calls from this machine, a proxy with a stranger's request too, could name another path.
+forwarder_headers = ""
 accesslog = None
 loglevel = "warning"
 

@@ -96,7 +96,7 @@ class Aafai:
 
     @documented(aafai_doc.OUTBOUND_MANY)
     def outbound_many(self) -> Response:
-        """Tell how many jobs stand in one answer."""
+        """Tell how each of several jobs stands."""
         return answer(polled(self._kernel, read_object(aafai_doc.POLL_EXAMPLE)))
 
     @documented(aafai_doc.QUEUES)

@@ -115,7 +115,14 @@ INBOUND = Operation(
         "one": {"action": "fakejob", "params": {"delay_seconds": 2}},
         "many": {"jobs": [{"action": "fakejob"}, {"action": "fakejob", "priority": 9}], "batch": "night"},
     },
-    parameters=[Parameter(name="Idempotency-Key", place="header", description="As the field.", schema=_KEY)],
+    parameters=[
+        Parameter(
+            name="Idempotency-Key",
+            place="header",
+            description="As the field `idempotency_key` of the body.",
+            schema=_KEY,
+        )
+    ],
     answers={
         200: Answer(
             "Stored.",
@@ -204,7 +211,7 @@ OUTBOUND = Operation(
     ],
 )
 OUTBOUND_MANY = Operation(
-    summary="How many jobs stand, in one answer",
+    summary="How each of several jobs stands",
     tag=_TAG,
     description="By ids, or by batch with a cursor. Results beyond 16 MiB in all are left out and marked"
     " `result_left_out`: fetch them one by one. `next_poll_seconds` is null when every job has ended.",

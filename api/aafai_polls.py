@@ -1,4 +1,4 @@
-"""POST /outbound: how many jobs stand, in one answer that stays of bearable size."""
+"""POST /outbound: how each of several jobs stands, in one answer that stays of bearable size."""
 
 from __future__ import annotations
 

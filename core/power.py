@@ -256,8 +256,11 @@ class Power:
 
 
 def _write(path: Path, text: str, *, durable: bool = False) -> None:
-    """Replace the file in one step, so that no reader ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace the file in one step, so that no reader ever sees half of it.
+
+    A queue whose folder is gone must not get a new one here, so nothing above the file's own folder is made.
+    """
+    path.parent.mkdir(exist_ok=True)
     part = path.with_name(f"{path.name}.part")
     with part.open("w", encoding="utf-8") as file:
         file.write(text)

@@ -64,7 +64,7 @@ def encoded(document: Mapping[str, Json]) -> bytes:
 
     Raises ValueError or TypeError when a value is not JSON.
     """
-    lines = [f" {_encode(name)}: {_encode(value)}" for name, value in document.items()]
+    lines = [(_LABELS.get(name) or _label(name)) + _encode(value) for name, value in document.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
@@ -95,6 +95,10 @@ def job_from(document: Json, *, job_id: str, state: State | None = None) -> Job:
         return job_of(document, state=state)
     except ValueError as error:
         raise RecordDamaged(job_id, str(error)) from None
+
+
+def _label(name: str) -> str:
+    return f" {_encode(name)}: "
 
 
 def _plain_errors(errors: tuple[JobError, ...]) -> list[Json]:
@@ -135,3 +139,6 @@ _FIELDS: dict[str, tuple[read.Reader, Callable[[Any], Json] | None]] = {
 
 #: Left out of the record when they say nothing, as None is of every field.
 _LEFT_OUT: dict[str, Json] = {"labels": {}, "errors": (), "cancel_requested": False}
+
+#: How each field begins its line.
+_LABELS = {name: _label(name) for name in _FIELDS}

@@ -124,7 +124,7 @@ class Disk:
         os.fchmod(fd, FILE_MODE | CLAIMED_BIT)
 
     def date(self, fd: int, mtime: float) -> None:
-        """Set the time that matters in the file's present state: due, started or ended, in Unix seconds."""
+        """Set the time that matters in the file's present state, such as when it is due, in Unix seconds."""
         os.utime(fd, (mtime, mtime))
 
     def read(self, fd: int) -> bytes:

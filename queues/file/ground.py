@@ -49,7 +49,7 @@ class Ground:
         self._inode = disk.status(self._base).st_ino
 
     def be_there(self) -> None:
-        """Raise EngineUnavailable when the folder is gone or another has taken its place."""
+        """Raise EngineUnavailable when the folder, or one in it, is gone or another has taken its place."""
         try:
             inode = self._disk.status(f"{self._base}").st_ino
         except FileNotFoundError:
@@ -59,6 +59,11 @@ class Ground:
                 f"The queue's folder {self._base} is missing or was replaced.",
                 hint="Put it back, or restart the bus to begin with an empty one.",
             )
+        for folder in map(self._layout.top, TOP):
+            if not self._disk.exists(folder):
+                raise EngineUnavailable(
+                    f"The queue's folder {folder} is missing.", hint="Put it back, or restart the bus."
+                )
 
     def warnings(self) -> list[str]:
         """Return what the operator should know about the folder."""

@@ -46,6 +46,11 @@ def job_id_in(name: str) -> str | None:
     return name[:-5] if len(name) == _FILE_NAME_LENGTH and name.endswith(".json") else None
 
 
+def queue_in(name: str) -> str | None:
+    """Return the queue whose jobs a folder in inbound/ holds; None for a folder of somebody else's making."""
+    return name[2:] if name.startswith("q-") and _QUEUE_NAME.fullmatch(name[2:]) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths below one base folder; `live` may be elsewhere, on a file system that forgets."""

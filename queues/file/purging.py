@@ -66,8 +66,6 @@ class Purging:
 
     def _ended_before(self, path: str, job_id: str, before: float) -> bool:
         try:
-            if self._disk.status(path).st_mtime >= before:
-                return False
             ended_at = self._records.read_final(path, job_id, whole_result=False).ended_at
         except FileNotFoundError:
             return False

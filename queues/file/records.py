@@ -107,9 +107,7 @@ class Records:
     def write_waiting(self, job: Job, *, sync: bool = True) -> str:
         """Write a queued job's record for its place and return the path of the draft."""
         draft = self._site.scratch(job.id)
-        self._disk.write_new(
-            draft, encoded(document_of(job)), sync=sync, mtime=job.run_after or job.submitted_at
-        )
+        self._disk.write_new(draft, encoded(document_of(job)), sync=sync, mtime=_date_of(job))
         return draft
 
     def write_final(self, job: Job) -> str:
@@ -121,7 +119,7 @@ class Records:
             del document["result"]
             document[_BESIDE] = f"{job.id}.result.json"
         draft = self._site.scratch(job.id)
-        self._disk.write_new(draft, encoded(document), mtime=job.ended_at)
+        self._disk.write_new(draft, encoded(document))
         return draft
 
     def write_live(self, job: Job, *, changes: int) -> None:
@@ -167,10 +165,15 @@ class Records:
 
     def _write_result(self, job: Job, result: bytes) -> None:
         draft = self._site.scratch(job.id)
-        self._disk.write_new(draft, result + b"\n", mtime=job.ended_at)
+        self._disk.write_new(draft, result + b"\n")
         folder = self._layout.ended(job.id)
         self._site.folders.place(self._disk.rename, draft, folder, f"{job.id}.result.json")
         self._site.folders.settle(folder)
+
+
+def _date_of(job: Job) -> float | None:
+    """Return the file time by which a record is looked up: when it is due, or how old its key is."""
+    return job.submitted_at if job.run_after is None and job.idempotency_key is not None else job.run_after
 
 
 #: What a live file may say.

@@ -105,11 +105,24 @@ class Rescue:
                     self._disk.unlink(f"{self._layout.top('running')}/{name}")
 
     def _drop_second_name(self, job_id: str) -> None:
+        """Decide under the locks of both records, without which no living process moves them."""
         running = self._layout.running(job_id)
-        for other in self._whereabouts.all_names(job_id):
-            if other.place not in {Place.WAITING, Place.SCHEDULED}:
-                continue
-            same = self._disk.status(other.path).st_ino == self._disk.status(running).st_ino
-            self._disk.unlink(other.path if same else running)
-            if not same:
-                return
+        with ExitStack() as locks, contextlib.suppress(Busy, FileNotFoundError):
+            inode = self._lock(running, locks)
+            for other in self._whereabouts.all_names(job_id):
+                if other.place not in {Place.WAITING, Place.SCHEDULED}:
+                    continue
+                if self._disk.status(other.path).st_ino == inode:
+                    self._disk.unlink(other.path)
+                else:
+                    self._lock(other.path, locks)
+                    self._disk.unlink(running)
+
+    def _lock(self, path: str, locks: ExitStack) -> int:
+        """Lock a record and return its inode. Raises Busy when another process works on it."""
+        fd = self._claims.open_locked(path)
+        locks.callback(self._disk.close, fd)
+        inode = self._disk.status_of(fd).st_ino
+        if self._disk.status(path).st_ino != inode:
+            raise Busy
+        return inode

@@ -25,7 +25,8 @@ class Scratch:
         """Remove the folders of the dead with all that is in them: drafts that never got a name."""
         for name in self._disk.names(self._top):
             if name != self._name:
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                # What somebody else put here, or what cannot be removed, must not hold up the work.
+                with contextlib.suppress(OSError):
                     self._sweep(f"{self._top}/{name}")
 
     def let_go(self) -> None:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from core.errors import JobExpired, JobNotFound, RecordDamaged
 from core.jobs import DEFAULT_QUEUE, Job
-from queues.file.layout import PRIORITIES
+from queues.file.layout import PRIORITIES, queue_in
 from queues.file.quarantine import Quarantine
 from queues.file.records import Records
 from queues.file.site import Site
@@ -51,7 +51,7 @@ class Whereabouts:
     def learn_queues(self) -> list[str]:
         """Read which queues there are and return their names."""
         names = self._disk.names(self._layout.top("inbound"))
-        queues = [DEFAULT_QUEUE, *(name[2:] for name in names if name.startswith("q-"))]
+        queues = [DEFAULT_QUEUE, *filter(None, map(queue_in, names))]
         levels = [self._layout.level(queue, priority) for queue in queues for priority in PRIORITIES]
         self._folders = [
             (Place.SCHEDULED, self._layout.top("scheduled")),

@@ -420,6 +420,15 @@ def test_each_step_leaves_a_heartbeat_of_seconds_since_boot(tmp_path: Path) -> N
     assert (tmp_path / "run" / "heartbeat").read_text() == "1001.500\n"
 
 
+def test_a_queue_that_is_gone_is_not_made_again_by_the_heartbeat(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "queues")
+
+    machine.power.step()
+
+    assert not (tmp_path / "queues").exists()
+    assert machine.heard("system.warning")[0].startswith("the heartbeat cannot be written")
+
+
 def test_a_clean_stop_leaves_a_record_for_the_next_start(tmp_path: Path) -> None:
     machine = Machine(tmp_path, ASwitch())
 

@@ -226,6 +226,13 @@ def test_row_74_a_foreign_host_is_421(bus):
     assert (answer.status, answer.json["code"]) == (421, "unknown_host")
 
 
+@pytest.mark.parametrize("header", [b"SCRIPT_NAME: /x", b"PATH_INFO: /docs", b"Script-Name: /health"])
+def test_no_header_changes_the_path(bus, header):
+    answer = sent(bus, b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n")
+
+    assert (answer.status, answer.json["accepting"]) == (200, True)
+
+
 def test_a_crowd_of_long_polls_leaves_room_for_others(bus):
     waiting = sent(bus, post(b"Content-Length: 39", body=b'{"action":"nothing","run_after":100000}'))
     url = f"{bus.url}/outbound?job_id={waiting.json['job_id']}"

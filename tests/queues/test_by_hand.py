@@ -11,7 +11,7 @@ import pytest
 
 from core import lifecycle
 from core.errors import ConfigError, EngineUnavailable, InvalidRequest, JobNotFound, RecordDamaged
-from core.jobs import DEFAULT_QUEUE, Job, JobError, State
+from core.jobs import ALL, DEFAULT_QUEUE, Job, JobError, State
 from queues.file.engine import FileEngine
 from queues.file.ground import file_system_of
 from tests.factories import NOW, a_job, an_id
@@ -305,6 +305,32 @@ def test_a_folder_that_is_gone_is_never_made_again(engine: FileEngine, base: Pat
         with pytest.raises(EngineUnavailable, match="missing"):
             step()
     assert not base.exists()
+
+
+@pytest.mark.parametrize("name", ["inbound", "running", "outbound", "quarantine"])
+def test_a_folder_inside_that_is_gone_is_named_and_never_made_again(
+    engine: FileEngine, base: Path, name: str
+) -> None:
+    shutil.rmtree(base / name)
+
+    for step in (lambda: engine.upkeep(NOW), engine.check):
+        with pytest.raises(EngineUnavailable, match=f"{name} is missing"):
+            step()
+    assert not (base / name).exists()
+
+
+def test_folders_of_somebody_elses_making_hold_nothing_up(
+    engine: FileEngine, base: Path, make_engine: MakeEngine
+) -> None:
+    for name in ("inbound/q-my jobs", "inbound/q-", "tmp/mine/deeper", "outbound/mine", "scheduled/mine"):
+        (base / name).mkdir(parents=True)
+    job = engine.add(a_job())
+
+    engine.upkeep(NOW)
+
+    for each in (engine, make_engine()):
+        assert each.count()[State.QUEUED] == 1
+        assert [found.id for found in each.find(ALL).jobs] == [job.id]
 
 
 def test_a_folder_that_was_replaced_is_noticed(
