@@ -56,7 +56,8 @@ def worker_exit(server, worker):
 
 def _draining(kernel, handle):
     def handler(number, frame):
-        kernel.begin_drain()
+        # SIGTERM leaves running jobs time to end; Ctrl-C and SIGQUIT mean now.
+        kernel.begin_drain(hurry=number != signal.SIGTERM)
         handle(number, frame)
 
     return handler

@@ -15,6 +15,7 @@ from core.attempt import Submit
 from core.bus import Bus, Shortcuts
 from core.clock import Clock, SystemClock
 from core.deliveries import Deliveries
+from core.errors import ConfigError
 from core.event_bus import EventBus, LocalTransport
 from core.gate import Gate
 from core.idle import Policy
@@ -41,8 +42,7 @@ def assemble(config: Config) -> Kernel:
     logger.configure(level=config.log_level, style=config.log_format)
     clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
     logger.log_events(events)
-    registry = Registry(config.actions_dir)
-    registry.load()
+    registry = _registry(config)
     # A dropped file goes through the same admission as a request; the two know of each other only here.
     engine = _open_engine(config, lambda document: admission.admitted_document(document))  # noqa: PLW0108
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
@@ -72,6 +72,17 @@ def slots_of(sizes: Mapping[str, int], registry: Registry) -> dict[str, int]:
     """Return the slots of each queue: those of the settings, and one where only an action names it."""
     named = sorted({spec.limits.queue for spec in registry.actions.values()})
     return dict.fromkeys(named, 1) | dict(sizes)
+
+
+def _registry(config: Config) -> Registry:
+    registry = Registry(config.actions_dir)
+    try:
+        registry.load()
+    except OSError as error:
+        raise ConfigError(
+            f"AAFAI_ACTIONS_DIR: {config.actions_dir} cannot be read: {error.strerror}."
+        ) from error
+    return registry
 
 
 def _open_engine(config: Config, accept: Callable[[Json], Job]) -> Engine:

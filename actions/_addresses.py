@@ -22,6 +22,13 @@ _ALLOWED_PORTS = frozenset(_USUAL_PORTS.values())
 _INSIDE = re.compile(r"(^|\.)(localhost|local|internal|intranet|lan|home\.arpa|in-addr\.arpa|ip6\.arpa)$")
 _SUSPICIOUS = re.compile(r"[\x00-\x20\x7f\\]")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: Public by the tables of Python's versions, and yet inside: metadata services of clouds, links, relays.
+_ALSO_INSIDE = tuple(
+    map(
+        ipaddress.ip_network,
+        ("168.63.129.16/32", "192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "fec0::/10"),
+    )
+)
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -81,6 +88,8 @@ def is_public(address: Address) -> bool:
         inner = _inner(address)
         if inner is not None:
             return is_public(inner)
+    if any(address in network for network in _ALSO_INSIDE):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 

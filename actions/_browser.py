@@ -32,7 +32,13 @@ _SWITCHES = (
     "--proxy-bypass-list=<-loopback>",
     "--window-size=1280,1024",
 )
-_PREFERENCES = {"download_restrictions": 3, "plugins.always_open_pdf_externally": True}
+_PREFERENCES = {
+    "download_restrictions": 3,
+    "plugins.always_open_pdf_externally": True,
+    # Else it begins with a page of the distribution's choice, which calls on a search engine.
+    "session.restore_on_startup": 4,
+    "session.startup_urls": ["about:blank"],
+}
 
 
 @contextmanager
@@ -65,6 +71,7 @@ def _set_up(options: ChromeOptions, proxy_port: int) -> ChromeOptions:
             "--no-sandbox"
         )  # Chromium's sandbox does not work for root; for others it stays.
     options.add_experimental_option("prefs", _PREFERENCES)
+    options.unhandled_prompt_behavior = "dismiss"  # A page that says alert() is a page nevertheless.
     return options
 
 

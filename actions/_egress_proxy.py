@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from actions._addresses import Target, checked_host, checked_url
-from core.errors import Steering
+from core import Fail, Retry
 
 _LONGEST_HEAD = 65_536
 _CHUNK = 65_536
@@ -85,8 +85,10 @@ class _Connection(socketserver.BaseRequestHandler):
                 return checked_url(address)
             host, _, port = address.rpartition(":")
             return checked_host(host.strip("[]"), int(port))
-        except Steering as refusal:
+        except Fail as refusal:
             self.server.egress.refusals.append(str(refusal))
+            return None
+        except Retry:  # A name that nobody knows: nothing was refused.
             return None
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from core.metrics import Metrics
 
 #: Endpoints that answer without a token, and then show less.
-OPEN_ENDPOINTS = frozenset({"monitor.health"})
+OPEN_ENDPOINTS = frozenset({"monitor.health", "docs.page", "docs.asset"})
 
 #: What a page made of one of our answers could load: nothing.
 JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"

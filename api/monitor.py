@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,7 @@ QUEUE_WORDS: Mapping[State, str] = {
 class Facts:
     """What only the store, and who asks it, can tell."""
 
+    #: Of the store and of the power switches.
     warnings: list[str]
     counts: Mapping[State, int]
     power: PowerStatus
@@ -83,10 +84,9 @@ class Monitor:
         return answer(asdict(self._kernel.power.status()))
 
     def _examine(self) -> Facts:
-        kernel = self._kernel
-        return Facts(
-            warnings=kernel.bus.engine.check(), counts=kernel.bus.count(), power=kernel.power.status()
-        )
+        engine, power = self._kernel.bus.engine, self._kernel.power.status()
+        warnings = [*engine.check(), *_power_warnings(power)]
+        return Facts(warnings=warnings, counts=engine.count(), power=power)
 
     def _status(self, finding: Finding, accepting: bool) -> str:
         if not accepting:
@@ -117,6 +117,15 @@ class Monitor:
             "power": asdict(facts.power) if facts else None,
             "warnings": [*kernel.warnings, *(facts.warnings if facts else ())],
         }
+
+
+def _power_warnings(power: PowerStatus) -> Iterator[str]:
+    """Yield what keeps the machine from switching itself off: the bill goes on meanwhile."""
+    for switch in power.switches:
+        if switch.problem:
+            yield f"The power switch {switch.name} will not work: {switch.problem}"
+    if power.last_run and power.last_run.error:
+        yield f"Switching off failed: {power.last_run.error}"
 
 
 def _first_line(description: str) -> str:

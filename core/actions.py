@@ -28,7 +28,8 @@ class Limits:
 
     #: Seconds that one attempt may take; None leaves it to the settings of the bus.
     timeout: float | None = None
-    max_attempts: int = 3
+    #: How often it may start; None leaves it to the submission.
+    max_attempts: int | None = None
     #: `process` can be killed; `thread` starts within microseconds and cannot.
     isolation: Isolation = "process"
     #: The queue whose slots run it.
@@ -77,7 +78,7 @@ class ParamsReader:
 def action(
     *,
     timeout: str | float | None = None,
-    max_attempts: int = 3,
+    max_attempts: int | None = None,
     isolation: Isolation = "process",
     queue: str = DEFAULT_QUEUE,
 ) -> Callable[[Function], Function]:
@@ -89,7 +90,7 @@ def action(
         raise ValueError(f"isolation must be 'process' or 'thread', not {isolation!r}.")
     if not _QUEUE.fullmatch(queue):
         raise ValueError(f"queue must match {_QUEUE.pattern}, not {queue!r}.")
-    if max_attempts < 1:
+    if max_attempts is not None and max_attempts < 1:
         raise ValueError(f"max_attempts must be 1 or more, not {max_attempts}.")
     seconds = None if timeout is None else parse_duration(timeout)
     limits = Limits(timeout=seconds, max_attempts=max_attempts, isolation=isolation, queue=queue)

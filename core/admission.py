@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from core.registry import Registry
 
 MOST_IN_A_BATCH = 1_000
+#: A crash of the machine must not end a job, so one attempt is too few.
+DEFAULT_ATTEMPTS = 3
 
 
 class Admission:
@@ -34,6 +36,8 @@ class Admission:
         """Return the job that a submission makes. Raises what `Bus.submit` names before it stores."""
         refuse_unsupported(submission, self._engine)
         spec = self._registry.resolve(submission.action)
+        refuse_beyond("timeout", submission.timeout, spec.limits.timeout)
+        refuse_beyond("max_attempts", submission.max_attempts, spec.limits.max_attempts)
         now = self._clock.now()
         deferred = submission.run_after is not None and submission.run_after > now
         return Job(
@@ -42,7 +46,7 @@ class Admission:
             params=spec.validate(submission.params),
             queue=spec.limits.queue,
             priority=submission.priority,
-            max_attempts=submission.max_attempts or spec.limits.max_attempts,
+            max_attempts=submission.max_attempts or spec.limits.max_attempts or DEFAULT_ATTEMPTS,
             timeout=submission.timeout or spec.limits.timeout or self._default_timeout,
             submitted_at=now,
             run_after=submission.run_after if deferred else None,
@@ -93,6 +97,12 @@ def refuse_unsupported(submission: Submission, engine: Engine) -> None:
         raise Unsupported(
             "callback_url: this bus does not send webhooks.", hint="Poll GET /outbound, or use wait=25."
         )
+
+
+def refuse_beyond(field: str, asked: float | None, most: float | None) -> None:
+    """Raise InvalidRequest when a submission asks for more than its action allows."""
+    if asked is not None and most is not None and asked > most:
+        raise InvalidRequest(field, f"may be at most {most:g}, the limit of the action.", code="out_of_range")
 
 
 def with_batch(submissions: Sequence[Submission], batch: str) -> list[Submission]:

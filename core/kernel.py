@@ -62,10 +62,15 @@ class Kernel:
             "system.startup", engine=self.bus.engine.name, actions=len(self.registry.actions), slots=slots
         )
 
-    def begin_drain(self) -> None:
-        """Refuse and claim nothing more, and drain in a thread: what a signal handler may call."""
+    def begin_drain(self, *, hurry: bool = False) -> None:
+        """Refuse and claim nothing more, and drain in a thread: what a signal handler may call.
+
+        In a hurry, running jobs are put back at once instead of being waited for; also when a drain goes on.
+        """
         self.bus.gate.shut()
         self.pool.stop_claiming()
+        if hurry:
+            threading.Thread(target=self.pool.hurry, name="hurry").start()
         threading.Thread(target=self.drain, name="drain").start()
 
     def drain(self) -> None:
@@ -75,11 +80,14 @@ class Kernel:
             return
         self.bus.gate.shut()
         self.bus.hang_up()
+        if running := sum(slot.status == "busy" for slot in self.pool.status()):
+            self._say("system.stopping", running=running, seconds=self.drain_timeout)
         in_time = self.pool.drain(self.drain_timeout)
         self.janitor.stop()
         self.power.stop()
         self._say(
-            "system.shutdown", message="all jobs ended" if in_time else "the running jobs were put back"
+            "system.shutdown",
+            message="Stopped; " + ("all jobs ended." if in_time else "what ran was put back."),
         )
         self.bus.engine.close()
         self._drained.set()

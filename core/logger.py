@@ -45,7 +45,8 @@ WORDING: Mapping[str, tuple[int, str]] = {
         "nothing is left to do; the power switch is 'none', so the machine stays on",
     ),
     "system.power_failed": (logging.ERROR, "the machine could not be switched off: {message}"),
-    "system.shutdown": (logging.INFO, "stopping: {message}"),
+    "system.stopping": (logging.INFO, "stopping: {running} running jobs get {seconds:g} s to end"),
+    "system.shutdown": (logging.INFO, "{message}"),
 }
 
 

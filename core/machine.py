@@ -52,8 +52,8 @@ class PowerState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """The last time that the machine was to be switched off."""
+class SwitchRun:
+    """A power switch that was run, or was to be."""
 
     #: Unix seconds.
     at: float
@@ -81,7 +81,7 @@ class PowerStatus:
     reasons: tuple[Reason, ...]
     #: In the order in which they are tried; none of them means that the machine stays on.
     switches: tuple[SwitchStatus, ...]
-    last_attempt: Attempt | None
+    last_run: SwitchRun | None
     #: Seconds since the service started, or since the machine last woke up.
     uptime: float
     hold: Hold | None

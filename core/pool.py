@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MOST_SLOTS = 64
 
 _BLINK = 0.005  # seconds
+_GLANCE = 0.1  # seconds
 _PAUSE = 1.0  # seconds before a slot asks an unavailable engine again
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # due at once, however the wall clock jumps
 
@@ -74,6 +75,7 @@ class Pool:
         self._claiming = False
         self._lock = threading.Lock()
         self._started = 0
+        self._hurried = threading.Event()
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(MOST_SLOTS)},
             job_defaults={"misfire_grace_time": None},
@@ -122,18 +124,30 @@ class Pool:
         self.stop_claiming()
         self.wake_all()
         deadline = self._clock.monotonic() + timeout
-        in_time = all(
-            self._clock.wait(slot.gone, max(0.0, deadline - self._clock.monotonic())) for slot in self._slots
-        )
+        in_time = all(self._is_gone(slot, deadline) for slot in self._slots)
         self._runner.stop(grace)
         self._shut_down()
         return in_time
+
+    def hurry(self, *, grace: float = 1.0) -> None:
+        """Put running jobs back without waiting for them to end, while `drain` waits or before it begins."""
+        self._hurried.set()
+        self._runner.stop(grace)
 
     def status(self) -> list[Slot]:
         """Return the slots, those that are leaving included while they are busy."""
         with self._lock:
             self._slots = [slot for slot in self._slots if slot.wanted or not slot.gone.is_set()]
             return list(self._slots)
+
+    def _is_gone(self, slot: Slot, deadline: float) -> bool:
+        """Wait for the slot until the deadline, or until there is a hurry."""
+        while not slot.gone.is_set() and not self._hurried.is_set():
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                return False
+            self._clock.wait(slot.gone, min(left, _GLANCE))
+        return slot.gone.is_set()
 
     def _shut_down(self) -> None:
         # A scheduler that is shut down while it hands a slot to its threads raises in its own thread.

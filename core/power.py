@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from core.errors import AlarmFailed, BusError
 from core.event_bus import KERNEL, EventBus
 from core.idle import Facts, Hold, Policy, Verdict, judge
-from core.machine import Alarm, Attempt, NoAlarm, PowerState, PowerStatus, Switch, SwitchStatus, Timings
+from core.machine import Alarm, NoAlarm, PowerState, PowerStatus, Switch, SwitchRun, SwitchStatus, Timings
 from core.timing import format_duration
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Power:
         self._slept = self._sleep()
         self._busy: float | None = None
         self._hold: Hold | None = None
-        self._attempt: Attempt | None = None
+        self._last_run: SwitchRun | None = None
         self._turn = 0
         self._not_before = self._deadline = self._started
         self._problems: tuple[str | None, ...] | None = None
@@ -110,7 +110,7 @@ class Power:
             message=self._in_words(verdict),
             reasons=verdict.reasons,
             switches=tuple(SwitchStatus(switch.name, problem) for switch, problem in checked),
-            last_attempt=self._attempt,
+            last_run=self._last_run,
             uptime=facts.uptime,
             hold=hold,
         )
@@ -180,7 +180,7 @@ class Power:
 
     def _run_switch(self, facts: Facts, verdict: Verdict) -> None:
         switch = self._next_switch()
-        self._attempt = Attempt(facts.now, switch.name)
+        self._last_run = SwitchRun(facts.now, switch.name)
         try:
             self._arm(facts.next_due, verdict)
             self._leave_record(facts, verdict)
@@ -215,7 +215,7 @@ class Power:
     def _fail(self, error: str) -> None:
         """Remember what went wrong, accept jobs again, and try the next switch after a while."""
         name = self._next_switch().name
-        self._attempt = Attempt(self.clock.now(), name, error)
+        self._last_run = SwitchRun(self.clock.now(), name, error)
         self._turn += 1
         self._not_before = self.clock.boottime() + self.timings.retry
         self._problems = None
@@ -241,8 +241,8 @@ class Power:
             return verdict.message
         if not self.switches:
             return "On because no power switch is set, although nothing is left to do."
-        if self._attempt and self._attempt.error:
-            return f"On because switching off failed: {self._attempt.error}"
+        if self._last_run and self._last_run.error:
+            return f"On because switching off failed: {self._last_run.error}"
         return verdict.message
 
     def _tell_once(self, event_type: str, message: str) -> None:
@@ -261,7 +261,7 @@ def _write(path: Path, text: str, *, durable: bool = False) -> None:
     A queue whose folder is gone must not get a new one here, so nothing above the file's own folder is made.
     """
     path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two buses may share the folder
     with part.open("w", encoding="utf-8") as file:
         file.write(text)
         if durable:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from config import Config, find, main, settings
+from config import Config, find, settings
+from config.__main__ import main
 from core.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +29,7 @@ def test_nothing_needs_to_be_set_in_development() -> None:
 
     assert not config.production
     assert (config.host, config.port) == ("127.0.0.1", 8000)
-    assert config.engine == "file:./var/queues"
+    assert config.engine == f"file:{Path.cwd()}/var/queues"
     assert config.slots == {"default": 3, "browser": 1}
     assert config.default_timeout == 1_800
     assert config.max_body == 10 * 2**20

@@ -189,6 +189,23 @@ def test_draining_twice_is_draining_once(a_kernel):
     assert heard.count("system.shutdown") == 1
 
 
+def test_the_bus_runs_with_nothing_set_but_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "actions").mkdir()
+
+    kernel = assemble(Config.load({"AAFAI_LOG_LEVEL": "ERROR"}))
+    kernel.drain()
+
+    assert (tmp_path / "var" / "queues" / "FORMAT.json").is_file()
+
+
+def test_a_folder_of_actions_that_is_not_there_is_a_mistake_of_the_settings(a_kernel, tmp_path):
+    with pytest.raises(ConfigError) as refusal:
+        a_kernel(AAFAI_ACTIONS_DIR=str(tmp_path / "nowhere"))
+
+    assert "AAFAI_ACTIONS_DIR" in refusal.value.message
+
+
 def test_an_engine_that_does_not_exist_is_a_mistake_of_the_settings(a_kernel):
     with pytest.raises(ConfigError):
         a_kernel(AAFAI_ENGINE="carrier-pigeon:")

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from api import checkup
 from api.checkup import Checkup
 from core.clock import SystemClock
-from core.errors import EngineUnavailable
+from core.errors import EngineUnavailable, SwitchFailed
 from tests.api.stage import Stage, StillClock
 from tests.api.test_aafai import submit
 
@@ -119,3 +119,25 @@ def test_metrics_are_prometheus_text(client: FlaskClient) -> None:
 
     assert answer.content_type == "text/plain; version=0.0.4; charset=utf-8"
     assert 'task_queue_size{status="queued"} 1.0' in answer.text
+
+
+class RefusedSwitch:
+    """A power switch that is not allowed to do its work."""
+
+    name = "systemd"
+
+    def check(self) -> str | None:
+        return "the polkit rule is missing."
+
+    def off(self) -> None:
+        raise SwitchFailed("no permission")
+
+
+def test_a_power_switch_that_will_not_work_degrades_health_and_says_why(stage: Stage) -> None:
+    stage.kernel.power.switches = [RefusedSwitch()]
+
+    answer = stage.client().get("/health")
+
+    assert answer.status_code == 200
+    assert answer.json["status"] == "degraded"
+    assert "The power switch systemd will not work: the polkit rule is missing." in answer.json["warnings"]

@@ -60,6 +60,21 @@ def test_limits_come_from_the_submission_then_the_action_then_the_settings(bus):
 
 
 @pytest.mark.parametrize(
+    "submission",
+    [
+        Submission(action="slow", timeout=301),
+        Submission(action="double", params={"number": 1}, max_attempts=3),
+    ],
+)
+def test_a_submission_may_narrow_the_limits_of_its_action_and_not_widen_them(bus, submission):
+    with pytest.raises(InvalidRequest) as refusal:
+        bus.submit(submission)
+
+    assert refusal.value.code == "out_of_range"
+    assert sum(bus.count().values()) == 0
+
+
+@pytest.mark.parametrize(
     ("submission", "refusal"),
     [
         (Submission(action="nothing"), UnknownAction),

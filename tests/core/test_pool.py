@@ -175,6 +175,22 @@ def test_a_drain_puts_back_what_does_not_end_in_time(engine, a_pool):
     assert (back.state, back.attempt) == (State.QUEUED, 0)
 
 
+def test_a_hurry_ends_the_waiting_of_a_drain(engine, a_pool):
+    pool, runner = a_pool(hold=True)
+    job = add(engine, pool, max_attempts=1)
+    assert runner.started.acquire(timeout=30)
+    drained = []
+    drain = threading.Thread(target=lambda: drained.append(pool.drain(3600)))
+    drain.start()
+
+    pool.hurry()
+    drain.join(30)
+
+    assert len(drained) == 1
+    back = engine.get(job.id)
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
+
+
 def test_a_slot_takes_up_what_waits_as_soon_as_the_store_answers_again(engine, a_pool, monkeypatch):
     monkeypatch.setattr("core.pool._PAUSE", 0.0)
     claim, refusals = engine.claim, iter([EngineUnavailable("The disk is away.")] * 3)

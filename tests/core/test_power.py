@@ -196,8 +196,8 @@ def test_a_switch_that_is_refused_is_told_of_once_and_tried_again_each_minute(tm
     assert not machine.gate.closed
     status = machine.power.status()
     assert status.message == "On because switching off failed: no permission; install the polkit rule."
-    assert status.last_attempt is not None
-    assert status.last_attempt.error == "no permission; install the polkit rule."
+    assert status.last_run is not None
+    assert status.last_run.error == "no permission; install the polkit rule."
     assert status.switches[0].problem == "no permission; install the polkit rule."
 
 

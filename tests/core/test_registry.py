@@ -59,7 +59,7 @@ def test_a_file_is_an_action_with_name_description_schema_and_limits(tmp_path: P
 
 def test_without_a_word_about_limits_the_usual_ones_hold(tmp_path: Path) -> None:
     assert a_registry(tmp_path, act=GOOD).resolve("act").limits == Limits(
-        timeout=None, max_attempts=3, isolation="process", queue="default"
+        timeout=None, max_attempts=None, isolation="process", queue="default"
     )
 
 

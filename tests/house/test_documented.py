@@ -8,6 +8,7 @@ import pytest
 
 import config
 from api.errors import ERRORS
+from config.__main__ import main
 from core import errors, idle
 from core.jobs import State
 from core.logger import WORDING
@@ -34,7 +35,7 @@ def app(tmp_path):
 
 
 def test_every_setting_is_in_the_table_that_the_program_prints(capsys):
-    config.main(["--markdown"], {})
+    main(["--markdown"], {})
 
     assert capsys.readouterr().out in document("configuration.md")
 

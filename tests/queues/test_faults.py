@@ -168,6 +168,7 @@ def test_a_result_that_cannot_be_written_leaves_the_claim(make_engine: MakeEngin
 def test_a_claim_that_fails_leaves_the_job_to_the_next(make_engine: MakeEngine, name: str) -> None:
     disk = FaultyDisk(0, error=errno.EIO, for_ever=False)
     engine = make_engine(disk=disk)
+    assert engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE]) is None, "now it is known as empty"
     job = engine.add(a_job())
     disk.only, disk.number = name, disk.seen + 1
 

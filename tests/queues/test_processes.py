@@ -14,9 +14,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from core import lifecycle
+from core.clock import SystemClock
 from core.jobs import DEFAULT_QUEUE, Progress, State
 from queues import open_engine
-from tests.factories import NOW, a_job
+from tests.factories import NOW, a_job, an_id
 from tests.queues.conftest import MakeEngine
 
 ROOM = {"min_free_bytes": 0, "reserve_bytes": 0}
@@ -164,6 +165,19 @@ def test_jobs_of_another_process_are_seen_though_our_own_never_run_out(make_engi
     job = ours.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
     assert job is not None
     assert job.id == older.id
+
+
+def test_an_id_made_after_opening_is_stored_once_too(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+    now = SystemClock().now() + 1
+    older, newer = a_job(id=an_id(now)), a_job(id=an_id(now + 1))
+
+    for job in (newer, older, newer, older):
+        engine.add(job)
+
+    claims = [engine.claim("w", now=now, lease=30, queues=[DEFAULT_QUEUE]) for _ in range(3)]
+    assert [job.id if job else None for job in claims] == [older.id, newer.id, None]
+    assert engine.add(newer).state is State.RUNNING
 
 
 def test_an_urgent_job_of_another_process_goes_first(make_engine: MakeEngine) -> None:

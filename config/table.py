@@ -1,4 +1,4 @@
-"""Every setting: name, default, help, environment variable. `python -m config` prints and checks them.
+"""Every setting: name, default, help, environment variable.
 
 The class `Config` is the table: each field carries its setting. Reading, checking, printing and the table of
 docs/configuration.md all follow from it.
@@ -8,16 +8,14 @@ docs/configuration.md all follow from it.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from core import words
+from config import words
+from config.setting import Found, Setting, read, search, setting, settings_of, unknown_names
 from core.errors import ConfigError
-from core.settings import Found, Setting, markdown, read, search, setting, settings_of, table, unknown_names
 from core.timing import parse_duration
 
 
@@ -250,21 +248,6 @@ def unknown(environ: Mapping[str, str]) -> Iterator[str]:
     return unknown_names(settings(), environ, prefix="AAFAI_")
 
 
-def main(arguments: list[str], environ: Mapping[str, str]) -> int:
-    """Print all settings, or the table of the docs with `--markdown`; return 1 when something is wrong."""
-    if arguments == ["--markdown"]:
-        print("\n".join(markdown(settings())))
-        return 0
-    print("\n".join(table(settings(), find(environ))))
-    try:
-        problems = Config.load(environ).warnings
-    except ConfigError as error:
-        problems = (*error.problems, *unknown(environ))
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    return 1 if problems else 0
-
-
 def _contradictions(found: Mapping[str, Found]) -> Iterator[str]:
     texts = {env: known.text for env, known in found.items()}
     for env in ("QUEUE_BASE_PATH", "DOWNLOAD_DIR"):
@@ -278,7 +261,3 @@ def _contradictions(found: Mapping[str, Found]) -> Iterator[str]:
         )
     if found["NUM_INTERNAL_WORKERS"].source == found["AAFAI_SLOTS"].source == "environment":
         yield "AAFAI_SLOTS: it says how many jobs run at once, and so does NUM_INTERNAL_WORKERS: unset one."
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:], os.environ))

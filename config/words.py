@@ -93,9 +93,9 @@ def parse_slots(text: str) -> Mapping[str, int]:
     slots: dict[str, int] = {}
     for entry in parse_list(text):
         queue, _, number = (part.strip() for part in entry.partition("="))
-        if not _QUEUE.fullmatch(queue) or queue in slots:
+        if not (_QUEUE.fullmatch(queue) and number) or queue in slots:
             raise ValueError(
-                f"{entry!r} names no queue, or one named before: write as in default=3,browser=1."
+                f"{entry!r} is no queue and its number, or names one again: write as in default=3,browser=1."
             )
         slots[queue] = whole(0, 50)(number)
     if "default" not in slots:
@@ -136,10 +136,11 @@ def parse_token(text: str) -> str | None:
 
 
 def parse_engine(text: str) -> str:
-    """Return the address of an engine: `scheme:rest`."""
+    """Return the address of an engine, `scheme:rest`; the folder of a `file:` engine becomes absolute."""
     if not re.match(r"[a-z]+:", text):
         raise ValueError("the engine has no scheme: write as in file:/var/lib/aafai-bus/queues or memory:.")
-    return text
+    scheme, _, folder = text.partition(":")
+    return f"file:{Path(folder).absolute()}" if scheme == "file" and folder else text
 
 
 def parse_switches(text: str) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from core import words
-from core.words import parse_flag, parse_list, parse_size, parse_slots, parse_switches
+from config import words
+from config.words import parse_flag, parse_list, parse_size, parse_slots, parse_switches
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,8 @@ def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, v
         (parse_size, "9" * 400, "KiB, MiB or GiB"),
         (parse_slots, "browser=1", "default=3,browser=1"),
         (parse_slots, "", "default=3,browser=1"),
-        (parse_slots, "default", "from 0 to 50"),
+        (parse_slots, "default", "write as in default=3"),
+        (parse_slots, "default=many", "from 0 to 50"),
         (parse_slots, "default=51", "from 0 to 50"),
         (parse_slots, "default=1,default=2", "default=3,browser=1"),
         (parse_slots, "../x=1,default=1", "default=3,browser=1"),
