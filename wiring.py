@@ -13,6 +13,7 @@ from core.activity import Activity
 from core.admission import Admission
 from core.attempt import Submit
 from core.bus import Bus, Shortcuts
+from core.by_hand import ByHand
 from core.clock import Clock, SystemClock
 from core.deliveries import Deliveries
 from core.errors import ConfigError
@@ -34,7 +35,6 @@ from queues import open_engine
 if TYPE_CHECKING:
     from config import Config
     from core.engine import Engine
-    from core.jobs import Job, Json
 
 
 def assemble(config: Config) -> Kernel:
@@ -43,8 +43,7 @@ def assemble(config: Config) -> Kernel:
     clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
     logger.log_events(events)
     registry = _registry(config)
-    # A dropped file goes through the same admission as a request; the two know of each other only here.
-    engine = _open_engine(config, lambda document: admission.admitted_document(document))  # noqa: PLW0108
+    engine = _open_engine(config, ByHand(lambda: bus))
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
     runner = _runner(config, bus, registry, clock)
@@ -85,11 +84,13 @@ def _registry(config: Config) -> Registry:
     return registry
 
 
-def _open_engine(config: Config, accept: Callable[[Json], Job]) -> Engine:
+def _open_engine(config: Config, by_hand: ByHand) -> Engine:
     options: dict[str, Any] = {"max_pending": config.max_pending}
     if config.engine.startswith("file:"):
         options |= {
-            "accept": accept,
+            "accept": by_hand.accept,
+            "adopted": by_hand.adopted,
+            "put_aside": by_hand.put_aside,
             "live_dir": str(config.runtime_dir / "live"),
             "min_free_bytes": config.min_free,
             "allow_any_filesystem": config.allow_any_filesystem,

@@ -39,6 +39,8 @@ _PREFERENCES = {
     "session.restore_on_startup": 4,
     "session.startup_urls": ["about:blank"],
 }
+#: Nobody is there to answer a dialog, and a page that opens one is a page nevertheless.
+_NO_DIALOGS = "window.alert = window.confirm = window.prompt = () => null;"
 
 
 @contextmanager
@@ -54,6 +56,7 @@ def browser(*, page_timeout: float) -> Iterator[tuple[Chrome, Egress]]:
         try:
             driver.set_page_load_timeout(page_timeout)
             driver.set_script_timeout(page_timeout)
+            driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _NO_DIALOGS})
             yield driver, egress
         finally:
             with suppress(Exception):  # It may be dead already; the attempt's end kills whatever is left.
@@ -71,7 +74,6 @@ def _set_up(options: ChromeOptions, proxy_port: int) -> ChromeOptions:
             "--no-sandbox"
         )  # Chromium's sandbox does not work for root; for others it stays.
     options.add_experimental_option("prefs", _PREFERENCES)
-    options.unhandled_prompt_behavior = "dismiss"  # A page that says alert() is a page nevertheless.
     return options
 
 

@@ -64,6 +64,11 @@ class Bus:
         """Store all of the jobs or none, at most 1,000; raises as `submit`."""
         return self._stored(self.admission.admitted_many(submissions))
 
+    def announce(self, job: Job) -> None:
+        """Tell workers and listeners that a job was stored."""
+        self.shortcuts.wake(job.queue)
+        self.events.publish("task.queued", KERNEL, job_payload(job))
+
     def get(self, job_id: str) -> Job:
         """Return the whole job. Raises JobNotFound, JobExpired or RecordDamaged."""
         return self.engine.get(job_id)
@@ -139,8 +144,7 @@ class Bus:
             stored = [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
         for asked, answer in zip(jobs, stored, strict=True):
             if asked.id == answer.id:
-                self.shortcuts.wake(answer.queue)
-                self.events.publish("task.queued", KERNEL, job_payload(answer))
+                self.announce(answer)
         return stored
 
     def _cancelled(self, job: Job, reason: str) -> Job:

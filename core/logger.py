@@ -33,6 +33,7 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "system.startup": (logging.INFO, "accepting jobs on {engine}: {actions} actions, {slots} slots"),
     "system.broken_action": (logging.ERROR, "action {name} could not be loaded: {reason}"),
     "system.warning": (logging.WARNING, "{message}"),
+    "system.quarantined": (logging.WARNING, "{name} is no job and was put into quarantine: {reason}"),
     "system.engine_unavailable": (logging.ERROR, "the store does not answer: {message}"),
     "system.worker_failed": (logging.ERROR, "{worker} met a fault and goes on: {message}"),
     "system.janitor_failed": (logging.ERROR, "the janitor's round failed: {message}"),

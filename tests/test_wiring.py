@@ -141,10 +141,11 @@ def test_a_file_dropped_into_the_inbound_folder_becomes_a_job(a_kernel, tmp_path
 def test_a_dropped_file_that_the_door_would_refuse_is_set_aside_with_the_reason(a_kernel, tmp_path):
     kernel = a_kernel()
     (tmp_path / "queues" / "inbound" / "by-hand.json").write_text('{"action": "quack"}')
-    clock = kernel.clock
+    heard, clock = heard_by(kernel), kernel.clock
 
     kernel.bus.engine.upkeep(clock.now() + 60)
 
+    assert heard == ["system.quarantined"]
     reasons = list((tmp_path / "queues" / "quarantine").glob("*.reason.txt"))
     assert len(reasons) == 1
     assert "quack" in reasons[0].read_text()

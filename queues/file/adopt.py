@@ -86,6 +86,7 @@ class Adoption:
         whereabouts: Whereabouts,
         accept: Accept,
         add: Callable[[Job], Job],
+        adopted: Callable[[Job], None],
     ) -> None:
         self._disk = site.disk
         self._folder = site.layout.top("inbound")
@@ -93,6 +94,7 @@ class Adoption:
         self._whereabouts = whereabouts
         self._accept = accept
         self._add = add
+        self._adopted = adopted
 
     def adopt(self, now: float) -> bool:
         """Make jobs of the files that are ready; return whether there was one."""
@@ -137,13 +139,16 @@ class Adoption:
 
     def _adopt_document(self, path: str, document: Json, status: os.stat_result) -> bool:
         try:
-            self._add(self._job(document, status))
+            job = self._job(document, status)
+            stored = self._add(job)
         except (EngineUnavailable, QueueFull):
             return False  # no fault of the file: it stays for the next time
         except BusError as error:
             self._quarantine.put(path, f"{error.message} {error.hint}".strip())
             return False
         self._take_away(path, status)
+        if stored.id == job.id:
+            self._adopted(stored)
         return True
 
     def _job(self, document: Json, status: os.stat_result) -> Job:
@@ -153,7 +158,7 @@ class Adoption:
         record_id = document.get("id")
         if isinstance(record_id, str) and JOB_ID.fullmatch(record_id):
             asked = {name: document[name] for name in _ASKED_AGAIN if name in document}
-            job = self._once_more(self._accept(asked), record_id)
+            job = self._once_more(self._accept(asked), record_id, ended="state" in document)
         else:
             job = self._accept(document)
         if job.idempotency_key is None:
@@ -161,8 +166,10 @@ class Adoption:
             job = replace(job, idempotency_key=key, body_hash=None)
         return job
 
-    def _once_more(self, job: Job, record_id: str) -> Job:
-        """Return the job of a record that came back: under its own id if that is free, else as a new one."""
+    def _once_more(self, job: Job, record_id: str, *, ended: bool) -> Job:
+        """Return the job of a record that came back: under its own id unless it had ended."""
+        if ended:
+            return replace(job, retried_from=record_id)
         try:
             self._whereabouts.read(record_id, whole_result=False)
         except (JobNotFound, RecordDamaged):

@@ -109,7 +109,7 @@ class Batches:
         return any(restored)
 
     def _spread(self, job: Job) -> None:
-        # A key stays with its first record, which a retry or the end takes out of `_sync`'s sight: sync it now.
+        # A key stays with its first record, which a retry takes out of `_sync`'s sight: sync it now.
         draft = self._records.write_waiting(job, sync=job.idempotency_key is not None)
         if job.idempotency_key is not None:
             self._keys.relink(draft, job)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.jobs import Job
 from queues.aging import AGING
 from queues.file.adopt import Accept
 
@@ -16,6 +18,10 @@ class FileOptions:
 
     #: Makes a job of what a dropped file asks for; None checks only its shape.
     accept: Accept | None = None
+    #: Told of each job that a dropped file made.
+    adopted: Callable[[Job], None] = lambda job: None
+    #: Told the name of each file that was put into quarantine, and why.
+    put_aside: Callable[[str, str], None] = lambda name, reason: None
     #: Where running attempts report, best cleared by a reboot; None for `live` below the base.
     live_dir: str | None = None
     #: Jobs that may wait; beyond them QueueFull is raised.

@@ -39,14 +39,14 @@ class Parts:
         self.ground = Ground(disk, layout, allow_any_filesystem=options.allow_any_filesystem)
         self.scratch = Scratch(disk, layout)
         self.site = site = Site(disk, layout, Folders(disk, base), self.scratch.path)
-        self._make_readers(site)
+        self._make_readers(site, options)
         self._make_queue(site, options)
         self._make_changes(site)
         self._make_doors(site, options)
 
-    def _make_readers(self, site: Site) -> None:
+    def _make_readers(self, site: Site, options: FileOptions) -> None:
         self.records = Records(site)
-        self.quarantine = Quarantine(site)
+        self.quarantine = Quarantine(site, options.put_aside)
         self.tombstones = Tombstones(site)
         self.whereabouts = Whereabouts(site, self.records, self.quarantine, self.tombstones)
         self.listing = Listing(site, self.whereabouts)
@@ -132,4 +132,5 @@ class Parts:
             whereabouts=self.whereabouts,
             accept=options.accept or accept_by_shape(),
             add=self.submits.add,
+            adopted=options.adopted,
         )

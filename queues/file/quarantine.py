@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Callable
 
 from core.errors import Unsupported
 from queues.file.site import Site
@@ -16,8 +17,9 @@ _LONGEST = 200
 class Quarantine:
     """Files that were put aside; `mv quarantine/… inbound/` brings a mended one back."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, put_aside: Callable[[str, str], None]) -> None:
         self._disk = site.disk
+        self._put_aside = put_aside
         self._folder = site.layout.top("quarantine")
 
     def put(self, path: str, reason: str) -> None:
@@ -28,6 +30,7 @@ class Quarantine:
             self._disk.rename(path, f"{self._folder}/{name}")
             # A view for people: losing it with the power is no harm.
             self._disk.write_new(f"{self._folder}/{name}.reason.txt", reason.encode() + b"\n", sync=False)
+            self._put_aside(os.path.basename(path), reason)
 
     def reason_for(self, job_id: str) -> str | None:
         """Return why the job's record was put aside; None when it was not."""

@@ -73,6 +73,13 @@ class TestInTheBrowser:
         assert job.error is not None
         assert (job.error.code, job.error.message) == ("http_error", "The server answered with status 410.")
 
+    def test_a_page_that_opens_dialogs_is_read_nevertheless(self, visitor: Visitor, site: Site) -> None:
+        site.replies["/"] = Reply("<p>read me<script>alert(1); confirm(2); prompt(3)</script>")
+
+        job = visitor.run("download_website", {"url": site.url()})
+
+        assert job.result == {"text": "read me", "size_bytes": 7, "warning": None}
+
     def test_a_page_that_never_finishes_loading_is_a_clear_error(self, visitor: Visitor, site: Site) -> None:
         release = threading.Event()
         site.replies["/"] = Reply("<img src=/never>")

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from actions._egress_proxy import Egress, egress_proxy
+from core import Retry
 from tests.actions.site import Reply, Site
 
 pytestmark = pytest.mark.usefixtures("public_loopback")
@@ -87,6 +88,16 @@ def test_what_leads_inside_is_refused_without_an_answer(
     assert egress.refusals == [
         "The address is blocked: 127.0.0.2 leads to 127.0.0.2, which is not a public address."
     ]
+
+
+def test_a_name_that_nobody_knows_is_no_refusal(egress: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(name: str, port: int) -> list[str]:
+        raise Retry(f"The name {name} could not be resolved.")
+
+    monkeypatch.setattr("actions._addresses._resolved", unknown)
+
+    assert raw(egress, b"CONNECT nowhere.example:443 HTTP/1.1\r\n\r\n") == b""
+    assert egress.refusals == []
 
 
 @pytest.mark.parametrize(

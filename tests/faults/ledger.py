@@ -14,6 +14,7 @@ from tests.faults.events import Event
 
 #: What is counted, and what each count means. None of these is a fault.
 COUNTS = {
+    "cuts": "power cuts",
     "submitted": "jobs that somebody tried to submit",
     "acked": "submissions that were acknowledged",
     "ended": "ends that were acknowledged",
@@ -34,6 +35,7 @@ FAULTS = {
     "robbed": "claims taken from a living worker",
     "vanished": "acknowledged jobs that a look-up did not find while the power was on",
     "stopped": "threads that met an error while the power was on",
+    "unopened": "queues that no engine would open any more",
     "stuck": "acknowledged jobs that never ended",
 }
 Figures = Counter[str]
@@ -71,6 +73,9 @@ class Ledger:
 
     def _enter_batch(self, event: Event) -> None:
         self.batches.append(set(event.detail.split(",")))
+
+    def _enter_whole(self, event: Event) -> None:
+        self.kept.update(event.detail.split(","))
 
     def _enter_started(self, event: Event) -> None:
         attempt = int(event.detail)

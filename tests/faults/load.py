@@ -1,6 +1,6 @@
-"""A process that uses a queue in every way at once until its disk fails: `python -m tests.faults.load BASE`.
+"""A process that uses a queue in every way at once until its disk fails: `python -m tests.faults.load …`.
 
-Eight threads submit, four work, one looks after the store. All that is acknowledged is said on standard output.
+Some threads submit, some work, one looks after the store. All that is acknowledged is said on standard output.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import random
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from core import lifecycle
 from core.claim import Claim
@@ -21,7 +22,6 @@ from queues import open_engine
 from tests.faults.events import say
 from tests.faults.mutants import MUTANTS
 
-SUBMITTERS, WORKERS = 8, 4
 RETRIES = 0.3
 OOPS = JobError(code="action_error", message="Oops.")
 BODY = "0" * 64
@@ -30,15 +30,28 @@ _clock = SystemClock()
 _ids = JobIds(_clock)
 
 
-def main(base: str, seed: int, mutant: str = "") -> None:
+@dataclass(frozen=True)
+class Pace:
+    """How many threads submit and work, and how long each rests between two steps, in seconds at most."""
+
+    submitters: int
+    workers: int
+    rest: float
+
+
+#: In a rush every flush makes durable what other threads forgot to; when it is calm, forgetting shows.
+PACES = {"rush": Pace(8, 4, 0.0), "calm": Pace(2, 2, 0.02)}
+
+
+def main(base: str, *, seed: int, pace: Pace, mutant: str = "") -> None:
     """Load the queue in `base` until every thread has met its failing disk."""
     room = {"min_free_bytes": 0, "min_free_share": 0.0, "reserve_bytes": 0}
     engine = MUTANTS[mutant](base) if mutant else open_engine(f"file:{base}", **room)
-    chances = [random.Random(seed * 100 + number) for number in range(SUBMITTERS + WORKERS)]
-    steps = [Submitter(engine, chance).step for chance in chances[:SUBMITTERS]]
-    steps += [Worker(engine, chance).step for chance in chances[SUBMITTERS:]]
+    chances = [random.Random(seed * 100 + number) for number in range(pace.submitters + pace.workers)]
+    steps = [Submitter(engine, chance).step for chance in chances[: pace.submitters]]
+    steps += [Worker(engine, chance).step for chance in chances[pace.submitters :]]
     steps.append(Caretaker(engine).step)
-    threads = [threading.Thread(target=_for_ever, args=(step,)) for step in steps]
+    threads = [threading.Thread(target=_for_ever, args=(step, pace.rest)) for step in steps]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -69,15 +82,16 @@ class Submitter:
         self._keyed.append(job)
 
     def _batch(self) -> None:
-        jobs = [self._job(keyed=number == 0) for number in range(self._chance.randint(2, 6))]
+        keyed = self._chance.choice((0, None))
+        jobs = [self._job(keyed=number == keyed) for number in range(self._chance.randint(2, 6))]
         say("batch", jobs[0].id, ",".join(job.id for job in jobs))
         for job in jobs:
             say("tried", job.id)
         self._engine.add_many(jobs)
-        for job in jobs:
-            say("kept", job.id)
-        say("keyed", jobs[0].id)
-        self._keyed.append(jobs[0])
+        say("whole", jobs[0].id, ",".join(job.id for job in jobs))
+        if keyed is not None:
+            say("keyed", jobs[keyed].id)
+            self._keyed.append(jobs[keyed])
 
     def _again(self) -> None:
         """Submit an earlier job again under its key: no second job may come of it."""
@@ -146,7 +160,7 @@ class Worker:
         _pause(self._chance.uniform(0, 0.002))
         after = claim.change(self._outcome)
         if after is None:
-            say("robbed", job.id)
+            say("robbed", job.id, "by-somebody")
         elif after.state.ended:
             say("ended", job.id, after.state)
 
@@ -169,7 +183,7 @@ class Caretaker:
         """Look after everything once."""
         self._engine.upkeep(_clock.now())
         for job in self._engine.abandoned(_clock.now()):
-            say("robbed", job.id)
+            say("robbed", job.id, "as-abandoned")
         _pause(0.02)
 
 
@@ -188,17 +202,19 @@ def result_of(job_id: str, *, large: bool = False) -> dict[str, str]:
     return {"of": job_id, "text": "y" * (70_000 if large else 100)}
 
 
-def _for_ever(step: Callable[[], None]) -> None:
+def _for_ever(step: Callable[[], None], rest: float) -> None:
     try:
         while True:
             step()
+            _pause(random.uniform(0, rest))
     except Exception as error:
         say("stopped", "-", type(error).__name__)
 
 
 def _pause(seconds: float) -> None:
-    threading.Event().wait(seconds)
+    if seconds:
+        threading.Event().wait(seconds)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
+    main(sys.argv[1], seed=int(sys.argv[2]), pace=PACES[sys.argv[3]], mutant=sys.argv[4])

@@ -41,7 +41,7 @@ def create_then_delete(publishing: Publishing, path: str, job: Job) -> None:
     pause, as of a busy disk, lets that happen every time instead of once in ten thousand.
     """
     publishing.place_waiting(publishing._records.write_waiting(job), job)
-    threading.Event().wait(0.005)
+    threading.Event().wait(0.001)
     publishing._disk.unlink(path)
 
 

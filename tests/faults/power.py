@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.aftermath import drained
@@ -16,25 +20,62 @@ from tests.faults.images import Image
 from tests.faults.ledger import COUNTS, FAULTS, Figures, Ledger, compared, findings_in
 
 ROOT = Path(__file__).parents[2]
-#: Seconds of load before a cut, at least and at most.
-SOONEST, LATEST = 0.1, 0.6
+#: The acknowledgements after which a cut may come.
+ACKNOWLEDGEMENTS = ("kept", "whole", "keyed", "started", "ended")
+#: Megabytes of an image: as little as XFS takes.
+SIZE = 320
 
-_START = 60.0  # seconds in which the first job must have been acknowledged
+_PATIENCE = 60.0  # seconds after which a load is taken for hung
+_GRACE = 0.02  # seconds in which the load meets the dead disk
 
 
-def cut_under_load(image: Image, *, seed: int, seconds: float, mutant: str = "") -> Figures:
-    """Cut the power of a loaded queue, `seconds` after its first acknowledgement; return the figures."""
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """When the power goes, and under what load."""
+
+    seed: int
+    #: `rush` or `calm`.
+    pace: str
+    #: Seconds of load after its first word.
+    seconds: float
+    #: The acknowledgement that the cut follows at once, which is when it hurts most; empty for any moment.
+    after: str = ""
+    #: The engine: one of MUTANTS, or empty for the true one.
+    mutant: str = ""
+
+
+def a_cut(seed: int) -> Cut:
+    """Return one of the cuts that a power supply may think of."""
+    chance = random.Random(seed)
+    return Cut(
+        seed=seed,
+        pace=chance.choice(("rush", "calm")),
+        seconds=chance.uniform(0.1, 0.6),
+        after=chance.choice(("", *ACKNOWLEDGEMENTS)),
+    )
+
+
+def cut_under_load(image: Image, cut: Cut) -> Figures:
+    """Cut the power of a loaded queue and return the figures: counts, and faults that ought to be zero."""
     base = image.folder / "queue"
-    output, began_ns = _loaded_until_cut(image, base, seed=seed, seconds=seconds, mutant=mutant)
+    output, began_ns = _load_until(image, base, cut)
     image.reboot()
     events = heard(output)
     ledger = Ledger().enter(until(events, began_ns))
     ledger.submitted |= {event.job_id for event in events if event.kind == "tried"}
-    figures = compared(ledger, findings_in(base)) + drained(base, ledger, now=time.time())
-    figures["indeterminate"] = sum(1 for e in events if e.at_ns >= began_ns and e.kind in {"kept", "ended"})
-    figures["cuts"] = 1
+    figures = nothing()
+    figures.update(compared(ledger, findings_in(base)))
+    figures.update(drained(base, ledger, now=time.time()))
+    figures.update(
+        cuts=1, indeterminate=sum(e.at_ns >= began_ns and e.kind in ACKNOWLEDGEMENTS for e in events)
+    )
     shutil.rmtree(base)
     return figures
+
+
+def nothing() -> Figures:
+    """Return figures of which each is zero."""
+    return Counter(dict.fromkeys((*COUNTS, *FAULTS), 0))
 
 
 def faults_in(figures: Figures) -> dict[str, int]:
@@ -44,38 +85,37 @@ def faults_in(figures: Figures) -> dict[str, int]:
 
 def in_words(figures: Figures) -> str:
     """Return the figures on one line: all the counts, and of the faults those that happened."""
-    counts = " ".join(f"{name} {figures[name]}" for name in ("cuts", *COUNTS))
+    counts = " ".join(f"{name} {figures[name]}" for name in COUNTS)
     faults = " ".join(f"{name} {number}" for name, number in faults_in(figures).items())
     return f"{counts} | {faults or 'no faults'}"
 
 
-def _loaded_until_cut(
-    image: Image, base: Path, *, seed: int, seconds: float, mutant: str
-) -> tuple[bytes, int]:
+def _load_until(image: Image, base: Path, cut: Cut) -> tuple[bytes, int]:
     """Return what the loading process said, and the moment just before the power went."""
-    command = [sys.executable, "-m", "tests.faults.load", str(base), str(seed), *([mutant] if mutant else [])]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        chunks, under_way = [], threading.Event()
-
-        def listen() -> None:
-            while chunk := process.stdout.read1():
-                chunks.append(chunk)
-                under_way.set()
-            under_way.set()
-
-        listener = threading.Thread(target=listen)
-        listener.start()
-        try:
-            under_way.wait(_START)
-            threading.Event().wait(seconds)
-            began_ns = time.monotonic_ns()
-            image.cut()
-        finally:
-            process.kill()
-            listener.join()
+    chunks: list[bytes] = []
+    began_ns, due = 0, float("inf")
+    with _a_load(base, cut) as process:
+        while chunk := process.stdout.read1():  # type: ignore[union-attr]
+            due = min(due, time.monotonic() + cut.seconds)
+            chunks.append(chunk)
+            if not began_ns and time.monotonic() >= due and f"{cut.after} ".encode() in chunk:
+                began_ns = time.monotonic_ns()
+                image.cut()
+                threading.Timer(_GRACE, process.kill).start()
+    if not began_ns:
+        raise RuntimeError(f"the load ended before the power went: {b''.join(chunks)[-300:]!r}")
     return b"".join(chunks), began_ns
 
 
-def nothing() -> Figures:
-    """Return figures of which each is zero."""
-    return Counter(dict.fromkeys(("cuts", *COUNTS, *FAULTS), 0))
+@contextmanager
+def _a_load(base: Path, cut: Cut) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the loading process; kill it if it hangs, and at the end."""
+    command = [sys.executable, "-m", "tests.faults.load", base, str(cut.seed), cut.pace, cut.mutant]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        too_long = threading.Timer(_PATIENCE, process.kill)
+        too_long.start()
+        try:
+            yield process
+        finally:
+            too_long.cancel()
+            process.kill()

@@ -13,6 +13,7 @@ from core import lifecycle
 from core.errors import BrokenAction, JobNotFound, QueueFull
 from core.jobs import DEFAULT_QUEUE, Job, Query, State
 from queues.file.engine import FileEngine
+from queues.file.options import FileOptions
 from tests.factories import NOW, a_job, an_id
 from tests.queues.conftest import MakeEngine
 from tests.queues.disks import QuickDisk
@@ -240,6 +241,44 @@ def test_a_final_record_moved_back_runs_again_as_a_new_job(engine: FileEngine, b
     assert again.id != job.id
     assert (again.retried_from, again.params, again.priority, again.attempt) == (job.id, {"n": 1}, 7, 1)
     assert engine.get(job.id).state is State.SUCCEEDED
+
+
+def test_a_final_record_that_was_moved_and_not_copied_runs_again_as_a_new_job_too(
+    engine: FileEngine, base: Path
+) -> None:
+    engine.add(a_job(params={"n": 1}))
+    job = engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    assert job is not None
+    engine.swap(job, lifecycle.succeeded(job, result=1, now=NOW - OLD))
+    moved = base / "inbound" / f"{job.id}.json"
+    (base / "outbound" / job.id[:8] / moved.name).rename(moved)
+    os.utime(moved, (NOW - OLD, NOW - OLD))
+
+    engine.upkeep(NOW)
+
+    again = engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    assert again is not None
+    assert again.id != job.id
+    assert again.retried_from == job.id
+
+
+def test_who_opened_the_engine_is_told_of_adopted_files_and_of_those_put_aside(base: Path) -> None:
+    adopted: list[str] = []
+    put_aside: list[tuple[str, str]] = []
+    options = FileOptions(
+        adopted=lambda job: adopted.append(job.action),
+        put_aside=lambda name, reason: put_aside.append((name, reason)),
+        reserve_bytes=0,
+    )
+    engine = FileEngine(str(base), options)
+    drop(base, "good.json", b'{"action": "fakejob"}')
+    drop(base, "bad.json", b"[]")
+
+    engine.upkeep(NOW)
+    engine.close()
+
+    assert adopted == ["fakejob"]
+    assert put_aside == [("bad.json", 'job: It must be an object: {"action": "name", "params": {…}}.')]
 
 
 def test_a_mended_record_comes_back_under_its_own_id(engine: FileEngine, base: Path) -> None:
