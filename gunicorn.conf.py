@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 
@@ -27,6 +28,8 @@ timeout = 120
 # A little longer than the jobs get, so that what is left can be put back.
 graceful_timeout = int(settings.drain_timeout) + 3
 keepalive = 15
+# A worker that has no descriptor left to accept with dies, and its jobs with it: half of them are for clients.
+worker_connections = max(threads + 1, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 # Whoever may open the control socket may stop the server; and a user without a home cannot make one.
 control_socket_disable = True
 # Else whoever calls from this machine, a proxy with a stranger's request too, could name another path.

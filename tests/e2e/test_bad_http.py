@@ -2,13 +2,14 @@
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 import requests
 
-from examples.running import a_bus
+from examples.running import GUNICORN, a_bus
 
 pytestmark = pytest.mark.alone
 
@@ -231,6 +232,19 @@ def test_no_header_changes_the_path(bus, header):
     answer = sent(bus, b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + header + b"\r\n\r\n")
 
     assert (answer.status, answer.json["accepting"]) == (200, True)
+
+
+def test_a_crowd_of_connections_does_not_take_the_last_descriptor(tmp_path):
+    command = ("bash", "-c", 'ulimit -n 64 && exec "$0" "$@"', *GUNICORN)
+    with a_bus(tmp_path, command=command, AAFAI_ENGINE="memory:") as bus:
+        boot = requests.get(f"{bus.url}/health", timeout=10).json()["boot_id"]
+        port = int(bus.url.rpartition(":")[2])
+        crowd = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(80)]
+        time.sleep(1)
+        for connection in crowd:
+            connection.close()
+
+        assert requests.get(f"{bus.url}/health", timeout=30).json()["boot_id"] == boot
 
 
 def test_a_crowd_of_long_polls_leaves_room_for_others(bus):
