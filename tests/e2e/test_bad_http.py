@@ -236,7 +236,7 @@ def test_no_header_changes_the_path(bus, header):
 
 def test_a_crowd_of_connections_does_not_take_the_last_descriptor(tmp_path):
     command = ("bash", "-c", 'ulimit -n 64 && exec "$0" "$@"', *GUNICORN)
-    with a_bus(tmp_path, command=command, AAFAI_ENGINE="memory:") as bus:
+    with a_bus(tmp_path, command=command) as bus:
         boot = requests.get(f"{bus.url}/health", timeout=10).json()["boot_id"]
         port = int(bus.url.rpartition(":")[2])
         crowd = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(80)]

@@ -71,13 +71,19 @@ class BreakingDisk(QuickDisk):
 
     def __init__(self) -> None:
         self.broken: dict[str, int] = {}
+        self.synced: list[str] = []
 
     def write_new(self, path: str, data: bytes, *, sync: bool = True, mtime: float | None = None) -> None:
         self._perhaps("write_new", path)
         super().write_new(path, data, sync=sync, mtime=mtime)
 
+    def open_folder(self, path: str) -> OpenFolder:
+        self._perhaps("open_folder", path)
+        return super().open_folder(path)
+
     def sync_folder(self, folder: OpenFolder) -> None:
         self._perhaps("sync_folder", folder.path)
+        self.synced.append(folder.path)
 
     def _perhaps(self, name: str, path: str) -> None:
         if name in self.broken:
@@ -142,6 +148,28 @@ def test_after_a_failed_folder_sync_the_outcome_is_unknown_and_nothing_is_claime
     with pytest.raises(EngineUnavailable, match="unknown"):
         engine.check()
     assert make_engine().get(job.id) == job, "recovery reads what is on the disk"
+
+
+def test_a_process_that_was_short_of_descriptors_goes_on_when_it_has_some_again(
+    make_engine: MakeEngine,
+) -> None:
+    disk = BreakingDisk()
+    engine = make_engine(disk=disk)
+    job = a_job()
+    disk.broken["open_folder"] = errno.EMFILE
+
+    with pytest.raises(OutcomeUnknown):
+        engine.add(job)
+    with pytest.raises(EngineUnavailable, match="open files"):
+        engine.add(job)
+    disk.broken.clear()
+    disk.synced.clear()
+
+    assert engine.add(job).id == job.id
+    assert any(job.id[:8] in folder for folder in disk.synced), "it is acknowledged only when it is durable"
+    claimed = engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    assert claimed is not None
+    assert claimed.id == job.id
 
 
 def test_a_result_that_cannot_be_written_leaves_the_claim(make_engine: MakeEngine) -> None:
