@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import socket
+import struct
 import sys
-
-from gunicorn import util
 
 from config import Config
 from core.errors import ConfigError
+
+SEND_TIMEOUT = 15  # seconds
 
 # Not named `config`: gunicorn takes every name in this file that is one of its settings.
 try:
@@ -20,7 +22,7 @@ except ConfigError as error:
 
 wsgi_app = "app:application()"
 bind = settings.bind
-worker_class = "gthread"
+worker_class = "api.gunicorn_worker.GatheringWorker"
 workers = 1
 threads = settings.threads
 # Watches only the main thread's heartbeat; jobs and slow requests are none of its business.
@@ -28,7 +30,7 @@ timeout = 120
 # A little longer than the jobs get, so that what is left can be put back.
 graceful_timeout = int(settings.drain_timeout) + 3
 keepalive = 15
-# A worker that has no descriptor left to accept with dies, and its jobs with it: half of them are for clients.
+# A worker without a descriptor left to accept with dies, and its jobs with it: half are for clients.
 worker_connections = max(threads + 1, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 # Whoever may open the control socket may stop the server; and a user without a home cannot make one.
 control_socket_disable = True
@@ -38,13 +40,26 @@ accesslog = None
 loglevel = "warning"
 
 
+def when_ready(server):
+    """Give up a client that reads nothing of its answer for a while: it would keep its thread for ever."""
+    seconds_and_microseconds = struct.pack("ll", SEND_TIMEOUT, 0)
+    for listener in server.LISTENERS:
+        # The connections that it accepts inherit this.
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds_and_microseconds)
+
+
 def post_worker_init(worker):
     """Start the kernel, and let the signals that stop the worker begin its drain at once."""
+    worker.max_body = settings.max_body
+    worker.deadline = settings.request_timeout
+    worker.most_per_address = settings.connections_per_address
     kernel = worker.wsgi.extensions["kernel"]
     kernel.start()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, _draining(kernel, signal.getsignal(number)))
     signal.siginterrupt(signal.SIGTERM, False)
+    # A worker that no longer knows what is on the disk ends; its successor reads it.
+    kernel.bus.events.subscribe("gunicorn", "system.engine_in_doubt", _end_this_worker)
 
 
 def worker_exit(server, worker):
@@ -57,6 +72,10 @@ def worker_exit(server, worker):
         os._exit(0)
 
 
+def _end_this_worker(event):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _draining(kernel, handle):
     def handler(number, frame):
         # SIGTERM leaves running jobs time to end; Ctrl-C and SIGQUIT mean now.
@@ -64,14 +83,3 @@ def _draining(kernel, handle):
         handle(number, frame)
 
     return handler
-
-
-def _write_json_error(sock, status_int, reason, message):
-    """Answer what never reached the app (a request that is no HTTP) in the error shape of the bus."""
-    code = reason.lower().replace(" ", "_")
-    body = f'{{"status":"error","code":"{code}","message":"{reason}.","hint":""}}'
-    head = f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    util.write_nonblock(sock, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode("latin-1"))
-
-
-util.write_error = _write_json_error

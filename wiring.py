@@ -12,7 +12,7 @@ from core import logger, timing
 from core.activity import Activity
 from core.admission import Admission
 from core.attempt import Submit
-from core.bus import Bus, Shortcuts
+from core.bus import Bus
 from core.by_hand import ByHand
 from core.clock import Clock, SystemClock
 from core.deliveries import Deliveries
@@ -25,11 +25,14 @@ from core.janitor import Janitor
 from core.kernel import Kernel
 from core.machine import Timings
 from core.metrics import Metrics
+from core.patience import Patience
 from core.pool import Pool
 from core.power import Power
 from core.registry import Registry
 from core.runner import Runner
+from core.shortcuts import Shortcuts
 from core.survey import Survey
+from core.warden import sweep
 from queues import open_engine
 
 if TYPE_CHECKING:
@@ -60,6 +63,8 @@ def assemble(config: Config) -> Kernel:
         deliveries=deliveries,
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         clock=clock,
+        # Two threads are left to answer polls and health checks, however slow the disk is.
+        patience=Patience(places=max(1, config.threads - 2), seconds=config.store_timeout),
         auto_start=config.auto_start_workers,
         drain_timeout=config.drain_timeout,
         warnings=config.warnings,
@@ -120,6 +125,7 @@ def _janitor(config: Config, bus: Bus, pool: Pool, clock: Clock) -> Janitor:
         bus.events,
         clock,
         wake_all=pool.wake_all,
+        sweep=sweep,
         backoff=_backoff(config.backoff_base),
         downloads=config.download_dir,
         result_ttl=config.result_ttl,

@@ -73,7 +73,9 @@ class Aafai:
         now = self._kernel.clock.now()
         if "jobs" in document:
             return self._inbound_many(document, now)
-        job = self._kernel.bus.submit(submission_from(_with_key(document), now=now))
+        job = self._kernel.bus.submit(
+            submission_from(_with_key(document), now=now), patience=self._kernel.patience
+        )
         return answer({"status": "received", "job_id": job.id})
 
     @documented(aafai_doc.OUTBOUND)
@@ -132,7 +134,7 @@ class Aafai:
             raise InvalidRequest("jobs", "must be a list of submissions.", code="wrong_type")
         members = [_member(number, given, now) for number, given in enumerate(document["jobs"])]
         batch = _batch(document, members)
-        stored = self._kernel.bus.submit_many(with_batch(members, batch))
+        stored = self._kernel.bus.submit_many(with_batch(members, batch), patience=self._kernel.patience)
         return answer({"status": "received", "job_ids": [job.id for job in stored], "batch": batch})
 
     def _awaited(self, job_id: str, seconds: float) -> Summary:

@@ -49,6 +49,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "unknown_batch": (404, "No job of that batch is known, or none is any more."),
     "no_such_path": (404, "Nothing is served under this path."),
     "method_not_allowed": (405, "The path is served, but not with this method; `Allow` lists those it has."),
+    "request_timeout": (408, "The whole request did not arrive in time."),
     "idempotency_conflict": (
         409,
         "The idempotency key was used before with another body; `job_id` names that job.",
@@ -66,10 +67,12 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "invalid_params": (422, "The action's schema refuses the params; `problems` lists each field and why."),
     "unsupported": (422, "The engine, or this bus, cannot do what was asked."),
     "rate_limited": (429, "Too many requests in too short a time."),
+    "too_many_connections": (429, "The address has as many connections open as one may have."),
     "queue_full": (429, "As many jobs wait as may wait."),
     "internal_error": (500, "The bus made a mistake; `request_id` finds it in the log."),
     "record_damaged": (500, "The stored record of this one job cannot be read."),
     "bad_config": (500, "The bus is configured wrongly."),
+    "server_busy": (503, "Too much of other requests is still on its way."),
     "broken_action": (503, "The action's file is there but could not be loaded."),
     "engine_unavailable": (503, "The store does not answer or cannot be written; nothing was queued."),
     "outcome_unknown": (

@@ -27,7 +27,10 @@ Schema = Mapping[str, Any]
 BodySchema = Schema | Callable[[Mapping[str, "ActionSpec"]], Schema]
 
 #: What can go wrong with any request, with any that needs a token, and with any that carries a body.
-EVERYWHERE = ("bad_request", "method_not_allowed", "unknown_host", "internal_error")
+EVERYWHERE = (
+    *("bad_request", "method_not_allowed", "request_timeout", "unknown_host"),
+    *("too_many_connections", "server_busy", "internal_error"),
+)
 BEHIND_THE_DOOR = ("unauthorized", "rate_limited")
 WITH_BODY = (
     *("empty_body", "truncated_body", "bad_json", "not_utf8", "duplicate_key", "number_out_of_range"),

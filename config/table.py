@@ -96,6 +96,18 @@ class Config:
         words.whole(0, 10**6),
         "How many requests one address may make in a minute; 0 for any number.",
     )
+    request_timeout: float = setting(
+        "AAFAI_REQUEST_TIMEOUT",
+        "10 seconds",
+        parse_duration,
+        "How long a client may take to send a whole request.",
+    )
+    connections_per_address: int = setting(
+        "AAFAI_CONNECTIONS_PER_ADDRESS",
+        "256",
+        words.whole(1, 10**6),
+        "How many connections one address may have open; behind a proxy all clients are one address.",
+    )
     max_result: int = setting("AAFAI_MAX_RESULT", "64 MiB", words.parse_size, "The largest result of a job.")
     max_pending: int = setting(
         "AAFAI_MAX_PENDING",
@@ -117,6 +129,12 @@ class Config:
         "2 seconds",
         parse_duration,
         "The first wait between attempts; it doubles each time.",
+    )
+    store_timeout: float = setting(
+        "AAFAI_STORE_TIMEOUT",
+        "10 seconds",
+        parse_duration,
+        "How long a request waits for the disk before it is answered that the outcome is unknown.",
     )
     lease: float = setting(
         "AAFAI_LEASE",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core import lifecycle
@@ -11,26 +11,18 @@ from core.errors import Conflict, EngineUnavailable, JobEnded, JobNotEnded
 from core.event_bus import KERNEL, EventBus, job_payload
 from core.gate import Gate
 from core.jobs import ALL, Job, Json, LogEntry, Page, Query, State, Summary
+from core.shortcuts import Shortcuts
 from core.waiting import Waiting
 
 if TYPE_CHECKING:
     from core.admission import Admission
     from core.clock import Clock
     from core.engine import Engine
+    from core.patience import Patience
     from core.submission import Submission
 
 _TRIES = 20  # how often a job may change under our hands before we give up
 _GLANCE = 1.0  # seconds between two looks at a job that another process may end
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shortcuts:
-    """What the bus tells the workers of its own process directly, to save them a poll."""
-
-    #: New work may be claimable in that queue.
-    wake: Callable[[str], object] = lambda queue: None
-    #: The running attempt of that job is to stop.
-    stop_attempt: Callable[[str], object] = lambda job_id: None
 
 
 class Bus:
@@ -47,22 +39,24 @@ class Bus:
         self._clock = clock
         self._waiting = Waiting(events)
 
-    def submit(self, submission: Submission) -> Job:
+    def submit(self, submission: Submission, *, patience: Patience | None = None) -> Job:
         """Store a job durably and return it, or the job that the same idempotency key made before.
 
         Raises UnknownAction, BrokenAction, InvalidParams, InvalidRequest, IdempotencyConflict, Unsupported,
         ShuttingDown, QueueFull, DiskFull or EngineUnavailable: then nothing was queued. After OutcomeUnknown
-        the job may have been.
+        the job may have been. With `patience` the store is not waited for longer than that.
         """
-        return self._stored([self.admission.admitted(submission)])[0]
+        return self._stored([self.admission.admitted(submission)], patience)[0]
 
     def submit_document(self, document: Json) -> Job:
         """Submit what a JSON object describes, with the fields of `POST /inbound`; raises as `submit`."""
         return self._stored([self.admission.admitted_document(document)])[0]
 
-    def submit_many(self, submissions: Sequence[Submission]) -> list[Job]:
+    def submit_many(
+        self, submissions: Sequence[Submission], *, patience: Patience | None = None
+    ) -> list[Job]:
         """Store all of the jobs or none, at most 1,000; raises as `submit`."""
-        return self._stored(self.admission.admitted_many(submissions))
+        return self._stored(self.admission.admitted_many(submissions), patience)
 
     def announce(self, job: Job) -> None:
         """Tell workers and listeners that a job was stored."""
@@ -139,13 +133,23 @@ class Bus:
             removed += some
         return removed
 
-    def _stored(self, jobs: Sequence[Job]) -> list[Job]:
+    def _stored(self, jobs: Sequence[Job], patience: Patience | None = None) -> list[Job]:
         with self.gate.entered():
-            stored = [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
+            if patience is None:
+                stored = self._added(jobs)
+            else:
+                announce = partial(self._announce_new, jobs)
+                stored = patience.wait_for(partial(self._added, jobs), job_id=jobs[0].id, late=announce)
+        self._announce_new(jobs, stored)
+        return stored
+
+    def _added(self, jobs: Sequence[Job]) -> list[Job]:
+        return [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
+
+    def _announce_new(self, jobs: Sequence[Job], stored: Sequence[Job]) -> None:
         for asked, answer in zip(jobs, stored, strict=True):
             if asked.id == answer.id:
                 self.announce(answer)
-        return stored
 
     def _cancelled(self, job: Job, reason: str) -> Job:
         if job.state is State.RUNNING:

@@ -112,7 +112,10 @@ class Engine(Protocol):
         ...
 
     def upkeep(self, now: float) -> bool:
-        """Do what is needed about once a second; return whether new work may have become claimable."""
+        """Do what is needed about once a second; return whether new work may have become claimable.
+
+        Raises EngineInDoubt when the store must be opened anew before anything else can be done.
+        """
         ...
 
     def check(self) -> list[str]:

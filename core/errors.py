@@ -180,6 +180,10 @@ class EngineUnavailable(BusError):
     code = "engine_unavailable"
 
 
+class EngineInDoubt(EngineUnavailable):
+    """What the store holds is unknown since a fault; only opening it anew can tell."""
+
+
 class DiskFull(EngineUnavailable):
     """There is no room to store the job."""
 

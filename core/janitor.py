@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core import lifecycle
-from core.errors import Conflict, EngineUnavailable, JobExpired, JobNotFound
+from core.errors import Conflict, EngineInDoubt, EngineUnavailable, JobExpired, JobNotFound
 from core.event_bus import KERNEL, EventBus, job_payload
 from core.ids import JOB_ID, submitted_ms
 from core.jobs import Job, State
@@ -35,6 +35,7 @@ class Janitor:
         clock: Clock,
         *,
         wake_all: Callable[[], object],
+        sweep: Callable[[str], object],
         backoff: Callable[[int], float],
         downloads: Path,
         result_ttl: float,
@@ -43,6 +44,8 @@ class Janitor:
         self._events = events
         self._clock = clock
         self._wake_all = wake_all
+        #: Kills what a lost attempt has left running, and removes what it has left lying about.
+        self._sweep = sweep
         self._backoff = backoff
         self._downloads = downloads
         self._result_ttl = result_ttl
@@ -73,7 +76,8 @@ class Janitor:
                 self._purge(now)
             due = self._engine.next_due()
         except EngineUnavailable as error:
-            self._tell_of_trouble(error.message)
+            doubt = isinstance(error, EngineInDoubt)
+            self._tell_of_trouble(f"system.engine_{'in_doubt' if doubt else 'unavailable'}", error.message)
             return TICK
         self._trouble = ""
         if new_work or (due is not None and due <= now):
@@ -90,13 +94,14 @@ class Janitor:
                 self._events.publish("system.janitor_failed", KERNEL, {"message": fault})
                 pause = TICK
 
-    def _tell_of_trouble(self, message: str) -> None:
+    def _tell_of_trouble(self, event_type: str, message: str) -> None:
         """Publish it once, not every second until it is over."""
         if message != self._trouble:
             self._trouble = message
-            self._events.publish("system.engine_unavailable", KERNEL, {"message": message})
+            self._events.publish(event_type, KERNEL, {"message": message})
 
     def _rescue(self, job: Job, now: float) -> None:
+        self._sweep(job.id)  # before the job can be claimed anew
         rescued = lifecycle.lost(job, now=now, delay=self._backoff(job.attempt))
         try:
             self._engine.swap(job, rescued)

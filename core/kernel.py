@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from core.deliveries import Deliveries
     from core.janitor import Janitor
     from core.metrics import Metrics
+    from core.patience import Patience
     from core.pool import Pool
     from core.power import Power
     from core.registry import Registry
@@ -35,6 +37,8 @@ class Kernel:
     deliveries: Deliveries
     metrics: Metrics
     clock: Clock
+    #: How long requests wait for the store; None for as long as it takes.
+    patience: Patience | None = None
     #: Whether workers claim jobs from the start.
     auto_start: bool = True
     #: Seconds that running jobs get to end when the process is told to stop.
@@ -44,6 +48,7 @@ class Kernel:
     version: str = VERSION
     #: Another one at every start: clients tell a new boot from an old one.
     boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    _orders: queue.SimpleQueue[Callable[[], object] | None] = field(default_factory=queue.SimpleQueue)
     _drained: threading.Event = field(default_factory=threading.Event)
     _draining: threading.Lock = field(default_factory=threading.Lock)
 
@@ -57,6 +62,7 @@ class Kernel:
             self.pool.start()
         self.janitor.start()
         self.power.start()
+        threading.Thread(target=self._obey, name="orders", daemon=True).start()
         slots = sum(1 for _ in self.pool.status())
         self._say(
             "system.startup", engine=self.bus.engine.name, actions=len(self.registry.actions), slots=slots
@@ -69,9 +75,8 @@ class Kernel:
         """
         self.bus.gate.shut()
         self.pool.stop_claiming()
-        if hurry:
-            threading.Thread(target=self.pool.hurry, name="hurry").start()
-        threading.Thread(target=self.drain, name="drain").start()
+        # A put is all that is safe in a signal handler; a thread may be being started at this very moment.
+        self._orders.put(self.pool.hurry if hurry else None)
 
     def drain(self) -> None:
         """Let running jobs end, put back those that do not, let go of the store; once, others wait for it."""
@@ -104,6 +109,15 @@ class Kernel:
             "aafai_reasons_to_stay_on": {reason.code: 1.0 for reason in power.reasons},
             "aafai_uptime_seconds": {"": power.uptime},
         }
+
+    def _obey(self) -> None:
+        """Drain when told to, and hurry when told that too."""
+        order = self._orders.get()
+        threading.Thread(target=self.drain, name="drain").start()
+        while True:
+            if order is not None:
+                order()
+            order = self._orders.get()
 
     def _say(self, event_type: str, **payload: object) -> None:
         self.bus.events.publish(event_type, KERNEL, payload)

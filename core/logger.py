@@ -36,6 +36,7 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "system.quarantined": (logging.WARNING, "{name} is no job and was put into quarantine: {reason}"),
     "system.engine_unavailable": (logging.ERROR, "the store does not answer: {message}"),
     "system.worker_failed": (logging.ERROR, "{worker} met a fault and goes on: {message}"),
+    "system.engine_in_doubt": (logging.CRITICAL, "the store must be opened anew: {message}"),
     "system.janitor_failed": (logging.ERROR, "the janitor's round failed: {message}"),
     "system.draining": (logging.INFO, "the gate is closed: {message}"),
     "system.reopened": (logging.INFO, "the gate is open again: {message}"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from core.jobs import HIGHEST_PRIORITY, LOWEST_PRIORITY, JobError, Json, Progres
 
 #: Takes the field's name and the document that has it; raises ValueError with a sentence.
 Reader = Callable[[str, Mapping[str, Json]], Any]
+
+#: A name that a queue can have: it is also a folder's.
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def text(name: str, document: Mapping[str, Json]) -> str:
@@ -29,6 +33,13 @@ def job_id(name: str, document: Mapping[str, Json]) -> str:
     """Return a job id."""
     if not JOB_ID.fullmatch(text(name, document)):
         raise _wrong(name, "a job id (a UUIDv7 in lower case)")
+    return text(name, document)
+
+
+def queue(name: str, document: Mapping[str, Json]) -> str:
+    """Return the name of a queue."""
+    if not QUEUE_NAME.fullmatch(text(name, document)):
+        raise _wrong(name, "1 to 64 letters, digits, dots, hyphens and underscores")
     return text(name, document)
 
 

@@ -110,7 +110,7 @@ _FIELDS: dict[str, tuple[read.Reader, Callable[[Any], Json] | None]] = {
     "id": (read.job_id, None),
     "state": (read.state, str),
     "action": (read.text, None),
-    "queue": (read.text, None),
+    "queue": (read.queue, None),
     "params": (read.mapping, dict),
     "priority": (read.priority, None),
     "version": (read.whole, None),

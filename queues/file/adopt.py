@@ -21,6 +21,7 @@ from core.errors import (
     JobNotFound,
     QueueFull,
     RecordDamaged,
+    Unsupported,
 )
 from core.ids import JOB_ID, JobIds
 from core.jobs import Job, Json
@@ -103,17 +104,21 @@ class Adoption:
 
     def ignored(self) -> list[str]:
         """Return the names in inbound/ that will never become jobs, for the operator."""
-        names = self._disk.names(self._folder)
-        return [name for name in names if not _OWN_FOLDER.fullmatch(name) and not name.endswith(".json")]
+        return [
+            entry.name
+            for entry in self._disk.entries(self._folder)
+            if not entry.name.endswith(".json")
+            and not (_OWN_FOLDER.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False))
+        ]
 
     def _adopt_entry(self, entry: os.DirEntry[str], now: float) -> bool:
-        if _OWN_FOLDER.fullmatch(entry.name) or _IGNORED.fullmatch(entry.name):
+        if _IGNORED.fullmatch(entry.name) or entry.is_dir(follow_symlinks=False):
             return False
         try:
             status = entry.stat(follow_symlinks=False)
-            if not stat.S_ISDIR(status.st_mode) and not stat.S_ISREG(status.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 self._quarantine.put(entry.path, "It is not a regular file, so it was not opened.")
-            elif stat.S_ISREG(status.st_mode) and entry.name.endswith(".json"):
+            elif entry.name.endswith(".json"):
                 return self._adopt_file(entry.path, status, now)
         except FileNotFoundError:
             pass  # whoever dropped it took it away again, or another process was quicker
@@ -132,8 +137,8 @@ class Adoption:
             if age >= GIVEN_UP:  # until then it may still be being copied
                 self._quarantine.put(path, error.message)
             return False
-        except PermissionError:
-            self._quarantine.put(path, "The bus may not read it: it belongs to another user.")
+        except Unsupported as error:
+            self._quarantine.put(path, error.message)
             return False
         return age >= SETTLED and self._adopt_document(path, document, status)
 

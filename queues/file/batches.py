@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from core.errors import IdempotencyConflict, RecordDamaged
+from core.errors import IdempotencyConflict, RecordDamaged, Unsupported
 from core.jobs import Job, State
 from core.strict_json import BadJson, parse
 from queues.file.keys import Keys
 from queues.file.publishing import Publishing
+from queues.file.quarantine import Quarantine
 from queues.file.records import Records
 from queues.file.site import Site
 from queues.file.whereabouts import Found, Place, Whereabouts
@@ -32,12 +34,20 @@ class Batches:
     """Write manifests, spread their jobs into files, and remove them when the files are durable."""
 
     def __init__(
-        self, site: Site, *, records: Records, publishing: Publishing, whereabouts: Whereabouts, keys: Keys
+        self,
+        site: Site,
+        *,
+        records: Records,
+        quarantine: Quarantine,
+        publishing: Publishing,
+        whereabouts: Whereabouts,
+        keys: Keys,
     ) -> None:
         self._site = site
         self._disk = site.disk
         self._folder = site.layout.top("batches")
         self._records = records
+        self._quarantine = quarantine
         self._publishing = publishing
         self._whereabouts = whereabouts
         self._keys = keys
@@ -90,6 +100,9 @@ class Batches:
             fd = self._disk.open(path)
         except FileNotFoundError:
             return
+        except Unsupported as error:
+            self._quarantine.put(path, error.message)
+            return
         if not self._disk.lock(fd) or not self._disk.exists(path):
             self._disk.close(fd)
             return
@@ -137,7 +150,8 @@ class Batches:
         try:
             self._records.read_waiting(found.path, job.id)
         except RecordDamaged:
-            self._disk.rename(self._records.write_waiting(job), found.path)
+            folder, name = os.path.split(found.path)
+            self._site.folders.place(self._disk.rename, self._records.write_waiting(job), folder, name)
 
     def _is_obsolete(self, job: Job) -> bool:
         """Return whether the job was purged already, or another took its key before it was published."""
@@ -154,6 +168,8 @@ class Batches:
                 fd = self._disk.open(found.path)
             except FileNotFoundError:
                 continue
+            except Unsupported:
+                return  # somebody has put something else there, which a claim will put aside
             try:
                 self._disk.sync_file(fd)
             finally:

@@ -7,21 +7,19 @@ it knows no clock, so a slow, stopped or suspended worker is never mistaken for 
 from __future__ import annotations
 
 import errno
+import os
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from core import lifecycle
-from core.errors import RecordDamaged
+from core.errors import RecordDamaged, Unsupported
 from core.jobs import Job
 from queues.file.deferred import Deferred
 from queues.file.quarantine import Quarantine
 from queues.file.records import Record, Records
 from queues.file.site import Site
 from queues.file.whereabouts import Whereabouts
-
-#: What opening says of a name that is no file of ours: a symlink, a socket, a device, somebody else's file.
-_NOT_OURS = frozenset({errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.EACCES})
 
 
 class Busy(Exception):
@@ -91,10 +89,8 @@ class Claims:
         """Open a record and take its lock. Raises Busy, FileNotFoundError."""
         try:
             fd = self._disk.open(path)
-        except OSError as error:
-            if error.errno not in _NOT_OURS:
-                raise
-            self._quarantine.put(path, f"It cannot be opened: {error.strerror}.")
+        except Unsupported as error:
+            self._quarantine.put(path, error.message)
             raise FileNotFoundError(errno.ENOENT, "put into quarantine", path) from error
         if not self._disk.lock(fd):
             self._disk.close(fd)
@@ -170,7 +166,9 @@ class Claims:
         self._disk.mark_claimed(fd)
         if record.job.version > 1:
             self._disk.sync_file(fd)  # the mark tells this record from one that a retry left here halfway
-        self._disk.rename(path, running)
+        self._site.folders.place(
+            self._disk.rename, path, self._layout.top("running"), os.path.basename(running)
+        )
         if self._disk.status(running).st_ino != self._disk.status_of(fd).st_ino:
             self._disk.rename(running, path)  # it had been replaced between opening and renaming
             raise Busy

@@ -8,7 +8,7 @@ import threading
 
 from core.errors import RecordDamaged
 from core.jobs import Job
-from queues.file.layout import job_id_in
+from queues.file.layout import job_ids_in
 from queues.file.quarantine import Quarantine
 from queues.file.records import Records
 from queues.file.site import Site
@@ -71,11 +71,11 @@ class Deferred:
 
     def look_again(self) -> None:
         """Notice what other processes or people put into the folder or took out of it."""
-        present = set(self._disk.names(self._folder))
+        present = set(self._site.folders.buckets(self._folder))
         for bucket in present | self._buckets:
             names = self._watch.news(f"{self._folder}/{bucket}")
             if names is not None:
-                self._compare(bucket, {job_id for name in names if (job_id := job_id_in(name))})
+                self._compare(bucket, set(job_ids_in(bucket, names)))
         self._buckets = present
 
     def _compare(self, bucket: str, found: set[str]) -> None:

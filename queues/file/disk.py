@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -16,7 +17,20 @@ CLAIMED_BIT = stat.S_IXUSR
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_ADD = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 20
+
+#: What the kernel says of a path that leads through something that is no folder, or to a folder where a file
+#: was meant: for the bus nothing of its own is there.
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR})
+#: What opening says of a name that is no file of ours, in words.
+_NOT_OURS = {
+    errno.ELOOP: "It is a symbolic link, and those are never followed.",
+    errno.EACCES: "The bus may not open it: it belongs to another user.",
+    errno.EISDIR: "It is not a regular file.",
+    errno.ENXIO: "It is not a regular file.",
+    errno.ENODEV: "It is not a regular file.",
+}
 
 
 class OpenFolder:
@@ -24,7 +38,10 @@ class OpenFolder:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self.fd = os.open(path, _FOLDER)
+        try:
+            self.fd = os.open(path, _FOLDER)
+        except OSError as error:
+            raise _plainly(error) from None
 
     def let_go(self) -> None:
         """Let go of the folder's lock."""
@@ -37,7 +54,11 @@ class OpenFolder:
 
 
 class Disk:
-    """System calls and what they all need: whole writes, no symlinks followed, nothing inherited."""
+    """System calls and what they all need: whole writes, no symlinks followed, nothing inherited.
+
+    People can put anything under any name. So a name is either what it should be, or it is not there
+    (FileNotFoundError), or, where a file is opened, it is something else (Unsupported, with a sentence).
+    """
 
     def write_new(self, path: str, data: bytes, *, sync: bool = True, mtime: float | None = None) -> None:
         """Create a file with this content, durable if `sync`; leave nothing behind when that fails."""
@@ -56,8 +77,8 @@ class Disk:
             os.close(fd)
 
     def append(self, path: str, data: bytes, *, sync: bool = False, mtime: float | None = None) -> None:
-        """Add to the end of a file, which is created if need be."""
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
+        """Add to the end of a regular file, which is created if need be. Raises Unsupported."""
+        fd = _opened(path, _ADD)
         try:
             self._write(fd, data)
             if mtime is not None:
@@ -76,8 +97,11 @@ class Disk:
         os.link(source, target, follow_symlinks=False)
 
     def unlink(self, path: str) -> None:
-        """Remove a name."""
-        os.unlink(path)
+        """Remove a file's name. Raises FileNotFoundError when no file bears it."""
+        try:
+            os.unlink(path)
+        except OSError as error:
+            raise _plainly(error) from None
 
     def make_folder(self, path: str) -> None:
         """Make a folder. Raises FileExistsError."""
@@ -88,7 +112,7 @@ class Disk:
         os.rmdir(path)
 
     def open_folder(self, path: str) -> OpenFolder:
-        """Hold a folder open."""
+        """Hold a folder open. Raises FileNotFoundError when there is no such folder."""
         return OpenFolder(path)
 
     def sync_folder(self, folder: OpenFolder) -> None:
@@ -104,8 +128,8 @@ class Disk:
         return os.fstat(folder.fd).st_nlink == 0
 
     def open(self, path: str) -> int:
-        """Open for reading; never follows a link and never waits for the writer of a pipe."""
-        return os.open(path, _READ)
+        """Open a regular file for reading. Raises FileNotFoundError, and Unsupported for anything else."""
+        return _opened(path, _READ)
 
     def close(self, fd: int) -> None:
         """Close a descriptor, and with the last one of its file let go of the lock."""
@@ -135,18 +159,19 @@ class Disk:
         return b"".join(chunks)
 
     def read_file(self, path: str, *, limit: int | None = None) -> bytes:
-        """Return the content of a regular file, or its beginning. Raises Unsupported for anything else."""
+        """Return the content of a regular file, or its beginning. Raises as `open` does."""
         fd = self.open(path)
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise Unsupported(f"{path} is not a regular file.")
             return self.read(fd) if limit is None else os.read(fd, limit)
         finally:
             self.close(fd)
 
     def status(self, path: str) -> os.stat_result:
-        """Return what stat says of a name itself, symlink or not."""
-        return os.stat(path, follow_symlinks=False)
+        """Return what stat says of a name itself, symlink or not. Raises FileNotFoundError."""
+        try:
+            return os.stat(path, follow_symlinks=False)
+        except OSError as error:
+            raise _plainly(error) from None
 
     def status_of(self, fd: int) -> os.stat_result:
         """Return what stat says of an open file."""
@@ -156,11 +181,36 @@ class Disk:
         """Return whether something bears that name: the cheapest of all calls."""
         return os.access(path, os.F_OK)
 
+    def is_file(self, path: str) -> bool:
+        """Return whether a regular file bears that name."""
+        try:
+            return stat.S_ISREG(self.status(path).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def is_folder(self, path: str) -> bool:
+        """Return whether a folder bears that name, not a link to one."""
+        try:
+            return stat.S_ISDIR(self.status(path).st_mode)
+        except FileNotFoundError:
+            return False
+
     def names(self, path: str) -> list[str]:
         """Return the names in a folder, none if there is no such folder."""
         try:
             return os.listdir(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            return []
+
+    def folders(self, path: str) -> list[str]:
+        """Return the names of the folders in a folder, links to folders not among them."""
+        try:
+            return [entry.name for entry in self.entries(path) if entry.is_dir(follow_symlinks=False)]
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
             return []
 
     def entries(self, path: str) -> Iterator[os.DirEntry[str]]:
@@ -187,3 +237,24 @@ class Disk:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(fd, rest) :]
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a regular file; never follow a link, never wait for the other end of a pipe."""
+    try:
+        fd = os.open(path, flags, FILE_MODE)
+    except OSError as error:
+        if error.errno in _NOT_OURS:
+            raise Unsupported(_NOT_OURS[error.errno]) from error
+        raise _plainly(error) from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise Unsupported("It is not a regular file.")
+    return fd
+
+
+def _plainly(error: OSError) -> OSError:
+    """Return FileNotFoundError for all that means the same to the bus, and else the error itself."""
+    if error.errno not in _NOT_THERE:
+        return error
+    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), error.filename)

@@ -124,6 +124,7 @@ class FileEngine:
         parts = self._parts
         with self._at_work:
             parts.ground.be_there()
+            parts.site.be_certain()
             parts.scratch.sweep()
             parts.room.keep_reserve()
             parts.deferred.look_again()
@@ -147,7 +148,12 @@ class FileEngine:
             parts.site.disk.write_new(draft, b"\n")
             parts.site.disk.unlink(draft)
             ignored = [f"inbound/{name!a} is no job and is ignored." for name in parts.adoption.ignored()]
-            return parts.ground.warnings() + ignored
+            strays = [
+                f"{top}/{name!a} is no bucket and is ignored."
+                for top in ("scheduled", "outbound")
+                for name in parts.site.folders.strays(parts.site.layout.top(top))
+            ]
+            return parts.ground.warnings() + ignored + strays
 
     def close(self) -> None:
         """Let go of every lock and folder."""

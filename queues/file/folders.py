@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 
+from core.errors import Unsupported
 from queues.file.disk import Disk, OpenFolder
+from queues.file.layout import is_bucket
+from queues.file.quarantine import Quarantine
 
 _HELD_AT_MOST = 128
+#: What a move says when its folder is missing, or when something that is not ours bears one of the names.
+_IN_THE_WAY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EEXIST, errno.EXDEV})
+_NOT_OURS = "It bore a name that the bus needs, and was not what the bus keeps there."
 
 
 class Folders:
     """Folders below a base. A name is durable when its folder is synced, and the folder's own name too."""
 
-    def __init__(self, disk: Disk, base: str) -> None:
+    def __init__(self, disk: Disk, base: str, quarantine: Quarantine) -> None:
         self._disk = disk
+        self._quarantine = quarantine
         self._base = base
         self._top_depth = base.count("/") + 1
         self._held: dict[str, OpenFolder] = {}  # folders whose own names are durable, oldest use first
@@ -23,15 +31,40 @@ class Folders:
     def place(self, move: Callable[[str, str], None], source: str, folder: str, name: str) -> None:
         """Rename or link a file into a folder, which is made if it is missing.
 
-        No cached knowledge is asked whether the folder exists: another process may just have removed it.
+        What is no folder or file and bears one of their names is put aside. A folder that is not held open is
+        looked at first, lest a link lead the file elsewhere. One that is held may still be gone: another
+        process may just have removed it.
         """
+        if folder not in self._held:
+            self.ensure(folder)
         try:
             move(source, f"{folder}/{name}")
-        except FileNotFoundError:
-            if not self._disk.exists(source):
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY or not self._disk.exists(source):
                 raise
-            self.ensure(folder)
+            self._clear(folder, name)
             move(source, f"{folder}/{name}")
+
+    def append(
+        self, folder: str, name: str, data: bytes, *, sync: bool = False, mtime: float | None = None
+    ) -> None:
+        """Add to a file in a folder; both are made if they are missing, and what is neither is put aside."""
+        path = f"{folder}/{name}"
+        try:
+            self._disk.append(path, data, sync=sync, mtime=mtime)
+        except (FileNotFoundError, Unsupported):
+            self._clear(folder, name)
+            self._disk.append(path, data, sync=sync, mtime=mtime)
+
+    def buckets(self, folder: str) -> list[str]:
+        """Return the names of the buckets in a folder, oldest first; whatever else lies there is not ours."""
+        if not self._is_top(folder) and not self._disk.is_folder(folder):
+            return []
+        return sorted(filter(is_bucket, self._disk.folders(folder)))
+
+    def strays(self, top: str) -> list[str]:
+        """Return what lies in a folder of buckets and is none."""
+        return sorted(set(self._disk.names(top)).difference(self.buckets(top)))
 
     def settle(self, folder: str) -> None:
         """Make every name in the folder durable, and the folder's own name up to the base.
@@ -58,16 +91,14 @@ class Folders:
 
     def ensure(self, folder: str) -> None:
         """Make a bucket and what it needs above it, but never a top folder: their loss must show."""
-        parent = os.path.dirname(folder)
-        try:
-            self._disk.make_folder(folder)
-        except FileExistsError:
+        if self._is_top(folder):
             return
-        except FileNotFoundError:
-            if parent.count("/") <= self._top_depth:
-                raise
-            self.ensure(parent)
-            self.ensure(folder)
+        self.ensure(os.path.dirname(folder))
+        if self._disk.is_folder(folder):
+            return
+        self._quarantine.put(folder, _NOT_OURS)
+        with contextlib.suppress(FileExistsError):
+            self._disk.make_folder(folder)
 
     def remove_if_empty(self, folder: str) -> None:
         """Remove a folder in which nothing is left."""
@@ -80,6 +111,15 @@ class Folders:
     def let_go(self) -> None:
         """Hold no folder open any more."""
         self._held.clear()
+
+    def _is_top(self, folder: str) -> bool:
+        return folder.count("/") <= self._top_depth
+
+    def _clear(self, folder: str, name: str) -> None:
+        """Make the folder if need be, and put aside what bears the name there and is no file."""
+        self.ensure(folder)
+        if not self._disk.is_file(f"{folder}/{name}"):
+            self._quarantine.put(f"{folder}/{name}", _NOT_OURS)
 
     def _keep(self, folder: str, held: OpenFolder) -> None:
         if len(self._held) >= _HELD_AT_MOST:

@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 
-from core.errors import ConfigError, EngineUnavailable
+from core.errors import ConfigError, EngineUnavailable, Unsupported
 from core.strict_json import BadJson, parse
 from queues.file.disk import FOLDER_MODE, Disk
 from queues.file.layout import TOP, Layout
@@ -102,7 +102,7 @@ class Ground:
         except FileNotFoundError:
             self._write_format(path)
             return
-        except BadJson as error:
+        except (BadJson, Unsupported) as error:
             raise ConfigError(
                 f"{path} is damaged: {error.message}", hint=f"It must say {_format()!r}."
             ) from None

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from core.errors import IdempotencyConflict, RecordDamaged
+from core.errors import IdempotencyConflict, RecordDamaged, Unsupported
 from core.jobs import Job, State
 from core.strict_json import BadJson, parse
 from queues.file.site import Site
@@ -38,7 +38,7 @@ class Keys:
         """
         try:
             first = job_of(parse(self._disk.read_file(self._path(job))), state=State.QUEUED)
-        except (FileNotFoundError, BadJson, ValueError):
+        except (FileNotFoundError, Unsupported, BadJson, ValueError):
             return None
         if first.idempotency_key != job.idempotency_key:
             raise RecordDamaged(first.id, "The file of its idempotency key holds another key.")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.errors import InvalidRequest
+from core.ids import JOB_ID
 from core.jobs import DEFAULT_QUEUE, HIGHEST_PRIORITY, LOWEST_PRIORITY
+from queues.fields import QUEUE_NAME
 
 #: The folders that are made when the engine is opened, and never again: their loss must show.
 TOP = (
@@ -27,13 +30,18 @@ TOP = (
 #: Higher numbers go first.
 PRIORITIES = tuple(range(HIGHEST_PRIORITY, LOWEST_PRIORITY - 1, -1))
 
-_QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_FILE_NAME_LENGTH = len("00000000-0000-7000-8000-000000000000.json")
+_BUCKET = re.compile(r"[0-9a-f]{8}")
+_RECORD = re.compile(JOB_ID.pattern + r"\.json")
 
 
 def bucket_of(job_id: str) -> str:
     """Return the first 8 hex digits of a UUIDv7: all ids of the same 65.536 seconds share them."""
     return job_id[:8]
+
+
+def is_bucket(name: str) -> bool:
+    """Return whether a folder of that name can be a bucket."""
+    return _BUCKET.fullmatch(name) is not None
 
 
 def bucket_start(bucket: str) -> float:
@@ -43,12 +51,17 @@ def bucket_start(bucket: str) -> float:
 
 def job_id_in(name: str) -> str | None:
     """Return the job id that a record's file name carries; None for the name of anything else."""
-    return name[:-5] if len(name) == _FILE_NAME_LENGTH and name.endswith(".json") else None
+    return name[:-5] if _RECORD.fullmatch(name) else None
+
+
+def job_ids_in(bucket: str, names: Iterable[str]) -> list[str]:
+    """Return the ids of the records among a bucket's names, less those that belong in another bucket."""
+    return [job_id for name in names if name.startswith(bucket) and (job_id := job_id_in(name))]
 
 
 def queue_in(name: str) -> str | None:
     """Return the queue whose jobs a folder in inbound/ holds; None for a folder of somebody else's making."""
-    return name[2:] if name.startswith("q-") and _QUEUE_NAME.fullmatch(name[2:]) else None
+    return name[2:] if name.startswith("q-") and QUEUE_NAME.fullmatch(name[2:]) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,7 @@ class Layout:
         """Return the folder of a queue. Raises InvalidRequest for a name that cannot be a folder's."""
         if queue == DEFAULT_QUEUE:
             return f"{self.base}/inbound"
-        if not _QUEUE_NAME.fullmatch(queue):
+        if not QUEUE_NAME.fullmatch(queue):
             raise InvalidRequest("queue", "1 to 64 letters, digits, dots, hyphens and underscores.")
         return f"{self.base}/inbound/q-{queue}"
 

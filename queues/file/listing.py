@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import islice
 
 from core.errors import JobExpired, JobNotFound, RecordDamaged
 from core.jobs import ENDED, Job, Page, Query, State, Summary
-from queues.file.layout import PRIORITIES, bucket_of, bucket_start, job_id_in
+from queues.file.layout import PRIORITIES, bucket_of, bucket_start, job_id_in, job_ids_in
 from queues.file.site import Site
 from queues.file.whereabouts import Whereabouts
 from queues.matching import matches
@@ -20,7 +19,6 @@ _READ_AT_MOST = 2_000
 #: Seconds by which a bucket may begin before jobs in it were submitted.
 _SLACK = 120.0
 _AFTER_ALL = "g"
-_BUCKET = re.compile(r"[0-9a-f]{8}")
 
 
 class Listing:
@@ -29,6 +27,7 @@ class Listing:
     def __init__(self, site: Site, whereabouts: Whereabouts) -> None:
         self._disk = site.disk
         self._layout = site.layout
+        self._site = site
         self._whereabouts = whereabouts
 
     def find(self, query: Query) -> Page:
@@ -58,7 +57,7 @@ class Listing:
             if bucket > below or bucket_start(bucket) < oldest:
                 continue
             names = [name for folder in folders.get(bucket, []) for name in self._disk.names(folder)]
-            ids = {job_id for name in names if (job_id := job_id_in(name))}
+            ids = set(job_ids_in(bucket, names))
             ids |= {job_id for job_id in running if job_id.startswith(bucket)}
             yield from sorted((job_id for job_id in ids if job_id < below), reverse=True)
 
@@ -69,7 +68,7 @@ class Listing:
             tops.append(self._layout.top("outbound"))
         folders = defaultdict(list)
         for top in tops:
-            for bucket in filter(_BUCKET.fullmatch, self._disk.names(top)):
+            for bucket in self._site.folders.buckets(top):
                 folders[bucket].append(f"{top}/{bucket}")
         return folders
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import islice
 
+from core.errors import Unsupported
 from core.jobs import LogEntry
 from core.strict_json import BadJson, parse
 from queues.file.site import Site
@@ -26,12 +27,7 @@ class Logs:
     def append(self, job_id: str, entries: Iterable[LogEntry]) -> None:
         """Add entries, whole lines at once, so that several processes may write."""
         lines = b"".join(encoded_line(asdict(entry)) for entry in entries)
-        path = self._layout.log(job_id)
-        try:
-            self._disk.append(path, lines)
-        except FileNotFoundError:
-            self._folders.ensure(os.path.dirname(path))
-            self._disk.append(path, lines)
+        self._folders.append(*os.path.split(self._layout.log(job_id)), lines)
 
     def read(self, job_id: str, *, offset: int, limit: int) -> list[LogEntry]:
         """Return a part of the log, oldest first; lines that a crash tore are skipped."""
@@ -39,7 +35,7 @@ class Logs:
             self._whereabouts.read(job_id, whole_result=False)  # says why there is no log
         try:
             lines = self._disk.read_file(self._layout.log(job_id)).splitlines()
-        except FileNotFoundError:
+        except (FileNotFoundError, Unsupported):
             return []
         entries = (entry for line in lines if (entry := _entry(line)))
         return list(islice(entries, offset, offset + limit))

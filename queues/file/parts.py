@@ -38,15 +38,15 @@ class Parts:
         layout = Layout(base, options.live_dir or f"{base}/live")
         self.ground = Ground(disk, layout, allow_any_filesystem=options.allow_any_filesystem)
         self.scratch = Scratch(disk, layout)
-        self.site = site = Site(disk, layout, Folders(disk, base), self.scratch.path)
-        self._make_readers(site, options)
+        self.quarantine = Quarantine(disk, layout, options.put_aside)
+        self.site = site = Site(disk, layout, Folders(disk, base, self.quarantine), self.scratch.path)
+        self._make_readers(site)
         self._make_queue(site, options)
         self._make_changes(site)
         self._make_doors(site, options)
 
-    def _make_readers(self, site: Site, options: FileOptions) -> None:
+    def _make_readers(self, site: Site) -> None:
         self.records = Records(site)
-        self.quarantine = Quarantine(site, options.put_aside)
         self.tombstones = Tombstones(site)
         self.whereabouts = Whereabouts(site, self.records, self.quarantine, self.tombstones)
         self.listing = Listing(site, self.whereabouts)
@@ -110,6 +110,7 @@ class Parts:
         self.batches = Batches(
             site,
             records=self.records,
+            quarantine=self.quarantine,
             publishing=self.publishing,
             whereabouts=self.whereabouts,
             keys=self.keys,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from core.errors import Conflict
 from core.jobs import Job, State
@@ -60,7 +61,7 @@ class Publishing:
         fd = self._disk.open(draft)
         try:
             self._disk.lock(fd)
-            self._disk.rename(draft, path)
+            self._site.folders.place(self._disk.rename, draft, *os.path.split(path))
             self.move_waiting(path, job)
         finally:
             self._disk.close(fd)
@@ -69,7 +70,7 @@ class Publishing:
 
     def end(self, job: Job) -> None:
         """Write the final record, durably and once. Raises Conflict when there is one, OutcomeUnknown."""
-        if self._disk.exists(self._layout.final(job.id)):
+        if self._disk.is_file(self._layout.final(job.id)):
             raise Conflict(job.id)
         draft = self._room.lending(lambda: self._records.write_final(job))
         bucket = self._layout.ended(job.id)

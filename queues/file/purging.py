@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 from collections.abc import Iterator
 from itertools import islice
 
 from core.errors import RecordDamaged, Unsupported
 from core.strict_json import BadJson, parse
-from queues.file.layout import bucket_start, job_id_in
+from queues.file.layout import bucket_start, job_ids_in
 from queues.file.quarantine import Quarantine
 from queues.file.records import Records
 from queues.file.site import Site
@@ -56,12 +57,11 @@ class Purging:
     def _outdated(self, before: float) -> Iterator[str]:
         """Yield jobs that ended before that time, oldest submission first."""
         top = self._layout.top("outbound")
-        for bucket in sorted(self._disk.names(top)):
-            if not _began_before(bucket, before):
+        for bucket in self._folders.buckets(top):
+            if bucket_start(bucket) >= before:
                 return  # no job ends before its submission
-            for name in sorted(self._disk.names(f"{top}/{bucket}")):
-                job_id = job_id_in(name)
-                if job_id and self._ended_before(f"{top}/{bucket}/{name}", job_id, before):
+            for job_id in sorted(job_ids_in(bucket, self._disk.names(f"{top}/{bucket}"))):
+                if self._ended_before(f"{top}/{bucket}/{job_id}.json", job_id, before):
                     yield job_id
 
     def _ended_before(self, path: str, job_id: str, before: float) -> bool:
@@ -83,14 +83,16 @@ class Purging:
     def _drop_keys(self, before: float) -> None:
         """Drop the keys of jobs that are no more, in one folder of keys at each call lest one take long."""
         top = self._layout.top("keys")
-        folders = sorted(self._disk.names(top))
+        folders = sorted(self._disk.folders(top))
         if not folders:
             return
         self._next_key_folder += 1
         folder = f"{top}/{folders[self._next_key_folder % len(folders)]}"
         for name in self._disk.names(folder):
             path = f"{folder}/{name}"
-            if self._disk.status(path).st_mtime < before and self._is_outlived(path, before):
+            status = self._disk.status(path)
+            is_old = stat.S_ISREG(status.st_mode) and status.st_mtime < before
+            if is_old and self._is_outlived(path, before):
                 self._disk.unlink(path)
 
     def _is_outlived(self, path: str, before: float) -> bool:
@@ -100,10 +102,3 @@ class Purging:
         except (BadJson, Unsupported, ValueError):
             return True
         return first.submitted_at < before and self._whereabouts.find(first.id) is None
-
-
-def _began_before(bucket: str, moment: float) -> bool:
-    try:
-        return bucket_start(bucket) < moment
-    except ValueError:  # somebody's own folder
-        return True

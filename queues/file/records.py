@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,8 +39,6 @@ class Records:
     def read_open(self, fd: int, job_id: str) -> Record:
         """Return the record in an open file as queued. Raises RecordDamaged."""
         status = self._disk.status_of(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise RecordDamaged(job_id, "It is not a regular file.")
         job = job_from(decoded(self._disk.read(fd), job_id=job_id), job_id=job_id, state=State.QUEUED)
         # The first record of a job is never rewritten in place, so in running/ it was claimed, bit or no bit.
         claimed = job.version == 1 or bool(status.st_mode & CLAIMED_BIT)
@@ -132,10 +129,16 @@ class Records:
         except FileNotFoundError:  # somebody cleared a folder that is there to be cleared
             self._disk.make_folder(self._layout.live)
             self._disk.write_new(draft, encoded(live), sync=False)
-        self._disk.rename(draft, self._layout.live_file(job.id))
+        try:
+            self._disk.rename(draft, self._layout.live_file(job.id))
+        except IsADirectoryError:
+            self._site.discard(draft)  # somebody's folder is in the way; the job goes on without being seen
 
     def _read(self, path: str, job_id: str) -> Record:
-        fd = self._disk.open(path)
+        try:
+            fd = self._disk.open(path)
+        except Unsupported as error:
+            raise RecordDamaged(job_id, error.message) from None
         try:
             return self.read_open(fd, job_id)
         finally:

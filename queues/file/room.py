@@ -54,6 +54,6 @@ class Room:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT} or not self._disk.exists(self._reserve):
                 raise
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):  # another process was quicker, or it is no file
                 self._disk.unlink(self._reserve)
             return write()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from core.clock import Clock, SystemClock
-from core.errors import EngineUnavailable, OutcomeUnknown
+from core.errors import EngineInDoubt, EngineUnavailable, OutcomeUnknown
 from queues.file.disk import Disk
 from queues.file.folders import Folders
 from queues.file.layout import Layout
@@ -67,9 +67,9 @@ class Site:
             raise OutcomeUnknown(job_id, self._noted(folder, error)) from error
 
     def be_certain(self) -> None:
-        """Sync what could not be opened before. Raises EngineUnavailable when the disk's state is unknown."""
+        """Sync what could not be opened before. Raises EngineInDoubt when the disk's state is unknown."""
         if self.doubt:
-            raise EngineUnavailable(
+            raise EngineInDoubt(
                 f"What is on the disk is unknown, because {self.doubt}.",
                 hint="Restart the bus: it then reads what is there.",
             )

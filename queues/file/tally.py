@@ -8,7 +8,7 @@ from collections import Counter
 
 from core.errors import RecordDamaged, Unsupported
 from core.jobs import ALL, Query, State
-from queues.file.layout import PRIORITIES, job_id_in
+from queues.file.layout import PRIORITIES, job_id_in, job_ids_in
 from queues.file.records import Records
 from queues.file.site import Site
 from queues.file.watch import Watch
@@ -65,12 +65,14 @@ class Tally:
     def _waiting(self, queue: str | None) -> int:
         queues = self._whereabouts.learn_queues() if queue is None else [queue]
         levels = [self._layout.level(name, priority) for name in queues for priority in PRIORITIES]
-        return sum(self._size(f"{level}/{bucket}") for level in levels for bucket in self._disk.names(level))
+        buckets = self._site.folders.buckets
+        return sum(self._size(level, bucket) for level in levels for bucket in buckets(level))
 
-    def _size(self, folder: str) -> int:
+    def _size(self, level: str, bucket: str) -> int:
+        folder = f"{level}/{bucket}"
         names = self._watch.news(folder)
         if names is not None:
-            self._sizes[folder] = sum(1 for name in names if job_id_in(name))
+            self._sizes[folder] = len(job_ids_in(bucket, names))
         return self._sizes.get(folder, 0)
 
     def _scheduled(self, queue: str | None) -> int:
@@ -88,19 +90,19 @@ class Tally:
     def _in_buckets(self, top: str) -> Counter[Kind]:
         folder = self._layout.top(top)
         total: Counter[Kind] = Counter()
-        for bucket in self._disk.names(folder):
-            total.update(self._bucket(f"{folder}/{bucket}"))
+        for bucket in self._site.folders.buckets(folder):
+            total.update(self._bucket(folder, bucket))
         return total
 
-    def _bucket(self, folder: str) -> Counter[Kind]:
+    def _bucket(self, top: str, bucket: str) -> Counter[Kind]:
+        folder = f"{top}/{bucket}"
         names = self._watch.news(folder)
         if names is not None:
             known = self._hot.pop(folder, {})
             self._hot[folder] = {
                 job_id: kind
-                for name in names
-                if (job_id := job_id_in(name))
-                and (kind := known.get(job_id) or self._kind(f"{folder}/{name}", job_id))
+                for job_id in job_ids_in(bucket, names)
+                if (kind := known.get(job_id) or self._kind(f"{folder}/{job_id}.json", job_id))
             }
             self._kinds[folder] = Counter(self._hot[folder].values())
             if len(self._hot) > _HOT_BUCKETS:

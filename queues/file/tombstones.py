@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections import defaultdict
 from collections.abc import Iterable
 
+from core.errors import Unsupported
 from queues.file.layout import bucket_of
 from queues.file.site import Site
 
@@ -25,7 +28,10 @@ class Tombstones:
         path = self._layout.tombstones(bucket_of(job_id))
         if not self._disk.exists(path):
             return False
-        return job_id.encode() in self._disk.read_file(path).split()
+        try:
+            return job_id.encode() in self._disk.read_file(path).split()
+        except (FileNotFoundError, Unsupported):
+            return False
 
     def put(self, job_ids: Iterable[str], *, at: float) -> None:
         """Write down that the jobs are about to be removed; durable when this returns."""
@@ -35,7 +41,8 @@ class Tombstones:
         for bucket, purged in by_bucket.items():
             # A line break comes first too: a line torn by an earlier power cut must not swallow this one.
             lines = "\n" + "\n".join(purged) + "\n"
-            self._disk.append(self._layout.tombstones(bucket), lines.encode(), sync=True, mtime=at)
+            folder, name = os.path.split(self._layout.tombstones(bucket))
+            self._folders.append(folder, name, lines.encode(), sync=True, mtime=at)
         if by_bucket:
             self._folders.settle(self._layout.top("tombstones"))
 
@@ -43,5 +50,6 @@ class Tombstones:
         """Drop the lists to which nothing was added since that time."""
         folder = self._layout.top("tombstones")
         for name in self._disk.names(folder):
-            if self._disk.status(f"{folder}/{name}").st_mtime < before:
+            status = self._disk.status(f"{folder}/{name}")
+            if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
                 self._disk.unlink(f"{folder}/{name}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 from queues.aging import rank
-from queues.file.layout import PRIORITIES, bucket_of, bucket_start, job_id_in
+from queues.file.layout import PRIORITIES, bucket_of, bucket_start, job_ids_in
 from queues.file.site import Site
 
 #: Ids that a level without known buckets takes into memory before it leaves the rest to the disk.
@@ -113,9 +113,8 @@ class Waiting:
         if level.seen is not None:
             return False
         seen = self._seen(level)
-        for bucket in sorted(self._disk.names(level.folder)):
-            ids = [job_id_in(name) for name in self._disk.names(f"{level.folder}/{bucket}")]
-            level.heap = sorted(job_id for job_id in ids if job_id)
+        for bucket, _ in seen:
+            level.heap = sorted(job_ids_in(bucket, self._disk.names(f"{level.folder}/{bucket}")))
             if level.heap:
                 level.reach = bucket
                 return True
@@ -125,22 +124,18 @@ class Waiting:
         return False
 
     def _drop(self, level: Level, bucket: str, now: float) -> None:
-        try:
-            stale = bucket_start(bucket) + _STALE < now
-        except ValueError:  # somebody's own folder
-            return
-        if stale:
+        if bucket_start(bucket) + _STALE < now:
             self._folders.remove_if_empty(f"{level.folder}/{bucket}")
 
     def _seen(self, level: Level) -> tuple[tuple[str, int], ...]:
         """Return the buckets and the times at which their names last changed."""
         found = []
-        for bucket in self._disk.names(level.folder):
+        for bucket in self._folders.buckets(level.folder):
             try:
                 found.append((bucket, self._disk.status(f"{level.folder}/{bucket}").st_mtime_ns))
             except FileNotFoundError:
                 continue
-        return tuple(sorted(found))
+        return tuple(found)
 
     def _has_news(self, level: Level, now: float) -> bool:
         """List a level again if it has changed, or may have; return whether jobs wait there."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+
 from queues.file.site import Site
 
 
@@ -16,10 +18,13 @@ class Watch:
     def news(self, folder: str) -> list[str] | None:
         """Return the names in the folder if they may have changed since the last call; None if not."""
         try:
-            changed_ns = self._disk.status(folder).st_mtime_ns
+            status = self._disk.status(folder)
         except FileNotFoundError:
+            status = None
+        if status is None or not stat.S_ISDIR(status.st_mode):
             self._seen.pop(folder, None)
             return []
+        changed_ns = status.st_mtime_ns
         if self._seen.get(folder) == changed_ns:
             return None
         if self._site.is_past(changed_ns):

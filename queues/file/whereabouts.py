@@ -50,7 +50,7 @@ class Whereabouts:
 
     def learn_queues(self) -> list[str]:
         """Read which queues there are and return their names."""
-        names = self._disk.names(self._layout.top("inbound"))
+        names = self._disk.folders(self._layout.top("inbound"))
         queues = [DEFAULT_QUEUE, *filter(None, map(queue_in, names))]
         levels = [self._layout.level(queue, priority) for queue in queues for priority in PRIORITIES]
         self._folders = [
@@ -60,12 +60,14 @@ class Whereabouts:
         return queues
 
     def look(self, job_id: str) -> Found | None:
-        """Look once. Of two records, which only a crash can leave, the final one counts."""
-        exists = self._disk.exists
+        """Look once. Of two records, which only a crash can leave, the final one counts if it is a file."""
+        exists, odd = self._disk.exists, None
         for place, path in self._places(job_id):
             if exists(path):
-                return Found(place, path)
-        return None
+                if place is not Place.FINAL or self._disk.is_file(path):
+                    return Found(place, path)
+                odd = Found(place, path)
+        return odd
 
     def all_names(self, job_id: str) -> list[Found]:
         """Return every place that has such a record; more than one only after a crash."""
@@ -97,7 +99,7 @@ class Whereabouts:
 
         Of a job that is over no other record counts: a power cut may have undone its removal.
         """
-        return self._disk.exists(self._layout.final(job_id)) or self._tombstones.has(job_id)
+        return self._disk.is_file(self._layout.final(job_id)) or self._tombstones.has(job_id)
 
     def _places(self, job_id: str) -> Iterator[tuple[Place, str]]:
         """Yield where the record may lie, in the order in which a job moves, lest it slip past the look."""

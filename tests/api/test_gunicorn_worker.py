@@ -3,8 +3,10 @@
 import itertools
 import json
 import os
+import runpy
 import selectors
 import socket
+import struct
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -496,6 +498,18 @@ def test_a_request_is_not_kept_in_memory_once_the_parser_has_read_it(stage):
     (connection,) = stage.worker.keepalived_conns
 
     assert (connection._gathered._rest.nbytes, connection._gathered._rest.obj) == (0, b"")
+
+
+def test_a_client_that_reads_nothing_is_given_up(monkeypatch):
+    monkeypatch.setenv("AAFAI_ENGINE", "memory:")
+    ready = runpy.run_path("gunicorn.conf.py")["when_ready"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ready(SimpleNamespace(LISTENERS=[SimpleNamespace(sock=listener)]))
+
+        with socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
+            timeout = accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, 16)
+
+    assert struct.unpack("ll", timeout) == (15, 0)
 
 
 @pytest.fixture

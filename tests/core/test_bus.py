@@ -5,7 +5,6 @@ import threading
 import pytest
 
 from core import lifecycle
-from core.bus import Shortcuts
 from core.errors import (
     BrokenAction,
     IdempotencyConflict,
@@ -20,6 +19,7 @@ from core.errors import (
 )
 from core.event_bus import KERNEL, job_payload
 from core.jobs import JobError, State
+from core.shortcuts import Shortcuts
 from core.submission import Submission
 from tests.factories import NOW, an_id
 

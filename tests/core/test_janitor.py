@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from core import lifecycle
-from core.errors import EngineUnavailable
+from core.errors import EngineInDoubt, EngineUnavailable
 from core.janitor import Janitor
 from core.jobs import State
 from tests.factories import NOW, a_job, an_id
@@ -19,12 +19,18 @@ def woken():
 
 
 @pytest.fixture
-def janitor(engine, events, clock, tmp_path, woken):
+def swept():
+    return []
+
+
+@pytest.fixture
+def janitor(engine, events, clock, tmp_path, woken, swept):  # noqa: PLR0917
     return Janitor(
         engine,
         events,
         clock,
         wake_all=lambda: woken.append(True),
+        sweep=swept.append,
         backoff=lambda attempt: 8.0,
         downloads=tmp_path / "downloads",
         result_ttl=7 * DAY,
@@ -46,6 +52,30 @@ def test_the_job_of_a_dead_worker_runs_again_at_once(engine, janitor, clock, hea
     assert (rescued.state, rescued.attempt, rescued.run_after) == (State.QUEUED, 1, None)
     assert heard == [("task.retrying", job.id)]
     assert woken
+
+
+def test_what_a_lost_attempt_has_left_behind_is_swept_before_the_job_can_run_again(
+    engine, janitor, clock, swept, monkeypatch
+):
+    job = running(engine)
+    clock.advance(61)
+    swap, swept_at_the_swap = engine.swap, []
+    monkeypatch.setattr(engine, "swap", lambda old, new: (swept_at_the_swap.extend(swept), swap(old, new)))
+
+    janitor.round()
+
+    assert swept_at_the_swap == [job.id]
+
+
+def test_a_store_in_doubt_is_told_of_as_such(engine, janitor, heard, monkeypatch):
+    def doubt(now):
+        raise EngineInDoubt("A sync failed.")
+
+    monkeypatch.setattr(engine, "upkeep", doubt)
+
+    janitor.round()
+
+    assert heard == [("system.engine_in_doubt", None)]
 
 
 def test_the_job_of_a_living_worker_is_left_alone(engine, janitor, heard, woken):

@@ -1,4 +1,4 @@
-"""Promise 17: clients that stall, drip or never leave cost file descriptors, not threads; the API answers on."""
+"""Promise 17: clients that stall, drip or never leave cost descriptors, not threads; the API answers on."""
 
 import socket
 import statistics
@@ -90,7 +90,7 @@ def connection(bus):
 
 
 def calls(bus, timeout=30):
-    """Ask for /health 40 times, each on a connection of its own; return the seconds of the answers that came."""
+    """Ask for /health 40 times, each on a connection of its own; return the seconds of each answer."""
     took = []
     for _ in range(CALLS):
         began = time.perf_counter()
@@ -121,7 +121,8 @@ def test_the_api_answers_and_the_server_stops_while_clients_stall(tmp_path, stal
             stopped = time.perf_counter() - began
 
     alone, crowded = (statistics.median(took) * 1e3 for took in (unloaded, loaded))
-    print(f"\n{CROWD} × {stall}: p50 {crowded:.1f} ms, {alone:.1f} ms without; stopped in {stopped:.1f} s")
+    print(f"\n{CROWD} clients, each {stall}: p50 {crowded:.1f} ms, without {alone:.1f} ms")
+    print(f"stopped with them connected in {stopped:.1f} s")
     assert (len(unloaded), len(loaded), status) == (CALLS, CALLS, 0)
 
 

@@ -42,10 +42,11 @@ HOMES = {
     "cloud": {"requests"},
     "cloud/gcp.py": {"google"},
     "api": {"flask", "flask_openapi", "pydantic", "werkzeug"},
+    "api/gunicorn_worker.py": {"gunicorn"},
+    "api/gunicorn_connection.py": {"gunicorn"},
     "web": {"flask"},
     "app": {"flask", "flask_openapi"},
     "client": {"click", "rich", "requests"},
-    "gunicorn.conf": {"gunicorn"},
 }
 #: The exceptions, each a file and the one room more that it may enter.
 EXCEPTIONS = {("core/worker.py", "wiring")}
