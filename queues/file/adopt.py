@@ -54,6 +54,7 @@ _ASKED = (
 #: What of a record may be asked again; when it was due and under which key belongs to its past.
 _ASKED_AGAIN = tuple(name for name in _ASKED if name not in {"run_after", "idempotency_key"})
 _IGNORED = re.compile(r"\..*|.*~|.*\.(part|tmp|swp|crdownload)")
+_NO_FILE = "It is not a regular file, so it was not opened."
 _OWN_FOLDER = re.compile(r"p\d|q-.*")
 
 
@@ -117,12 +118,15 @@ class Adoption:
         try:
             status = entry.stat(follow_symlinks=False)
             if not stat.S_ISREG(status.st_mode):
-                self._quarantine.put(entry.path, "It is not a regular file, so it was not opened.")
+                self._quarantine.put(entry.path, _NO_FILE, spare=self._is_sound)
             elif entry.name.endswith(".json"):
                 return self._adopt_file(entry.path, status, now)
         except FileNotFoundError:
             pass  # whoever dropped it took it away again, or another process was quicker
         return False
+
+    def _is_sound(self, path: str) -> bool:
+        return self._disk.opens(path) or self._disk.is_folder(path)
 
     def _adopt_file(self, path: str, status: os.stat_result, now: float) -> bool:
         if status.st_size > LARGEST:
@@ -138,7 +142,7 @@ class Adoption:
                 self._quarantine.put(path, error.message)
             return False
         except Unsupported as error:
-            self._quarantine.put(path, error.message)
+            self._quarantine.put(path, error.message, spare=self._is_sound)
             return False
         return age >= SETTLED and self._adopt_document(path, document, status)
 

@@ -101,7 +101,7 @@ class Batches:
         except FileNotFoundError:
             return
         except Unsupported as error:
-            self._quarantine.put(path, error.message)
+            self._quarantine.put(path, error.message, spare=self._disk.opens)
             return
         if not self._disk.lock(fd) or not self._disk.exists(path):
             self._disk.close(fd)

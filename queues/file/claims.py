@@ -90,7 +90,7 @@ class Claims:
         try:
             fd = self._disk.open(path)
         except Unsupported as error:
-            self._quarantine.put(path, error.message)
+            self._quarantine.put(path, error.message, spare=self._disk.opens)
             raise FileNotFoundError(errno.ENOENT, "put into quarantine", path) from error
         if not self._disk.lock(fd):
             self._disk.close(fd)

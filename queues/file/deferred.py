@@ -113,6 +113,6 @@ class Deferred:
         except FileNotFoundError:
             return None
         except RecordDamaged as error:
-            self._quarantine.put(path, error.reason)
+            self._quarantine.put_record(path, error)
             return None
         return job

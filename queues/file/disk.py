@@ -181,6 +181,14 @@ class Disk:
         """Return whether something bears that name: the cheapest of all calls."""
         return os.access(path, os.F_OK)
 
+    def opens(self, path: str) -> bool:
+        """Return whether a regular file bears that name and may be read."""
+        try:
+            self.close(self.open(path))
+        except (FileNotFoundError, Unsupported):
+            return False
+        return True
+
     def is_file(self, path: str) -> bool:
         """Return whether a regular file bears that name."""
         try:

@@ -11,6 +11,7 @@ from core.errors import Unsupported
 from queues.file.disk import Disk, OpenFolder
 from queues.file.layout import is_bucket
 from queues.file.quarantine import Quarantine
+from queues.file.trouble import missing
 
 _HELD_AT_MOST = 128
 #: What a move says when its folder is missing, or when something that is not ours bears one of the names.
@@ -90,13 +91,18 @@ class Folders:
         self.settle(os.path.dirname(path))
 
     def ensure(self, folder: str) -> None:
-        """Make a bucket and what it needs above it, but never a top folder: their loss must show."""
+        """Make a bucket and what it needs above it, but never a top folder: their loss must show.
+
+        Raises EngineUnavailable when the top folder is missing.
+        """
         if self._is_top(folder):
+            if not self._disk.exists(folder):
+                raise missing(folder)
             return
         self.ensure(os.path.dirname(folder))
         if self._disk.is_folder(folder):
             return
-        self._quarantine.put(folder, _NOT_OURS)
+        self._quarantine.put(folder, _NOT_OURS, spare=self._disk.is_folder)
         with contextlib.suppress(FileExistsError):
             self._disk.make_folder(folder)
 
@@ -118,8 +124,7 @@ class Folders:
     def _clear(self, folder: str, name: str) -> None:
         """Make the folder if need be, and put aside what bears the name there and is no file."""
         self.ensure(folder)
-        if not self._disk.is_file(f"{folder}/{name}"):
-            self._quarantine.put(f"{folder}/{name}", _NOT_OURS)
+        self._quarantine.put(f"{folder}/{name}", _NOT_OURS, spare=self._disk.is_file)
 
     def _keep(self, folder: str, held: OpenFolder) -> None:
         if len(self._held) >= _HELD_AT_MOST:

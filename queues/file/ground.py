@@ -10,6 +10,7 @@ from core.errors import ConfigError, EngineUnavailable, Unsupported
 from core.strict_json import BadJson, parse
 from queues.file.disk import FOLDER_MODE, Disk
 from queues.file.layout import TOP, Layout
+from queues.file.trouble import missing
 from queues.record import encoded
 
 FORMAT = 1
@@ -61,9 +62,7 @@ class Ground:
             )
         for folder in map(self._layout.top, TOP):
             if not self._disk.exists(folder):
-                raise EngineUnavailable(
-                    f"The queue's folder {folder} is missing.", hint="Put it back, or restart the bus."
-                )
+                raise missing(folder)
 
     def warnings(self) -> list[str]:
         """Return what the operator should know about the folder."""

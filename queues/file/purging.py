@@ -70,7 +70,7 @@ class Purging:
         except FileNotFoundError:
             return False
         except RecordDamaged as error:
-            self._quarantine.put(path, error.reason)
+            self._quarantine.put_record(path, error)
             return False
         return ended_at is not None and ended_at < before
 

@@ -6,12 +6,17 @@ import os
 import secrets
 from collections.abc import Callable
 
-from core.errors import EngineUnavailable, Unsupported
+from core.errors import RecordDamaged, Unsupported
 from queues.file.disk import Disk
 from queues.file.layout import Layout
+from queues.file.trouble import missing
 
 #: Bytes of a file's own name that are kept.
 _LONGEST = 200
+
+
+class NotAFile(RecordDamaged):
+    """What bears the record's name cannot be opened as a file."""
 
 
 class Quarantine:
@@ -22,21 +27,32 @@ class Quarantine:
         self._put_aside = put_aside
         self._folder = layout.top("quarantine")
 
-    def put(self, path: str, reason: str) -> None:
+    def put(self, path: str, reason: str, *, spare: Callable[[str], bool] = lambda path: False) -> None:
         """Move what bears that name aside, unread; somebody else may have been quicker.
 
-        Raises EngineUnavailable when there is no quarantine: callers go on to the next file.
+        What is no file or folder of ours may have made way for one since it was judged. So it is judged again
+        by `spare`, and one process at a time. Raises EngineUnavailable when there is no quarantine.
         """
         try:
-            written = int(self._disk.status(path).st_mtime)
-            name = f"{written}-{secrets.token_hex(3)}-{_short(os.path.basename(path))}"
-            self._disk.rename(path, f"{self._folder}/{name}")
-            # A view for people: losing it with the power is no harm.
-            self._disk.write_new(f"{self._folder}/{name}.reason.txt", reason.encode() + b"\n", sync=False)
+            self._disk.status(path)
+            folder = self._disk.open_folder(self._folder)
+            self._disk.lock(folder.fd, wait=True)
+            try:
+                moved = not spare(path) and self._move(path, reason)
+            finally:
+                folder.let_go()
         except FileNotFoundError:
             self._be_there()
-        else:
+            return
+        if moved:
             self._put_aside(os.path.basename(path), reason)
+
+    def put_record(self, path: str, error: RecordDamaged) -> None:
+        """Move a damaged record aside."""
+        if isinstance(error, NotAFile):
+            self.put(path, error.reason, spare=self._disk.opens)
+        else:
+            self.put(path, error.reason)
 
     def reason_for(self, job_id: str) -> str | None:
         """Return why the job's record was put aside; None when it was not."""
@@ -45,11 +61,17 @@ class Quarantine:
                 return self._reason(f"{self._folder}/{name}.reason.txt")
         return None
 
+    def _move(self, path: str, reason: str) -> bool:
+        written = int(self._disk.status(path).st_mtime)
+        name = f"{written}-{secrets.token_hex(3)}-{_short(os.path.basename(path))}"
+        self._disk.rename(path, f"{self._folder}/{name}")
+        # A view for people: losing it with the power is no harm.
+        self._disk.write_new(f"{self._folder}/{name}.reason.txt", reason.encode() + b"\n", sync=False)
+        return True
+
     def _be_there(self) -> None:
         if not self._disk.exists(self._folder):
-            raise EngineUnavailable(
-                f"The queue's folder {self._folder} is missing.", hint="Put it back, or restart the bus."
-            )
+            raise missing(self._folder)
 
     def _reason(self, path: str) -> str:
         try:

@@ -10,6 +10,7 @@ from core.jobs import Job, Json, State
 from core.strict_json import BadJson, parse
 from queues.fields import Reader, number, optional_number, optional_text, progress, whole
 from queues.file.disk import CLAIMED_BIT
+from queues.file.quarantine import NotAFile
 from queues.file.site import Site
 from queues.record import decoded, document_of, encoded, encoded_value, job_from
 
@@ -138,7 +139,7 @@ class Records:
         try:
             fd = self._disk.open(path)
         except Unsupported as error:
-            raise RecordDamaged(job_id, error.message) from None
+            raise NotAFile(job_id, error.message) from None
         try:
             return self.read_open(fd, job_id)
         finally:
@@ -148,7 +149,7 @@ class Records:
         try:
             return self._disk.read_file(path)
         except Unsupported as error:
-            raise RecordDamaged(job_id, error.message) from None
+            raise NotAFile(job_id, error.message) from None
 
     def _live(self, job_id: str) -> dict[str, Any]:
         """Return the checked fields of the live file; none when it is gone, as after a reboot, or damaged."""

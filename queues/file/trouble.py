@@ -34,6 +34,13 @@ class Reported:
 reported = Reported()
 
 
+def missing(folder: str) -> EngineUnavailable:
+    """Return the error that says that one of the queue's own folders is gone."""
+    return EngineUnavailable(
+        f"The queue's folder {folder} is missing.", hint="Put it back, or restart the bus."
+    )
+
+
 def meaning_of(error: OSError) -> EngineUnavailable:
     """Return the error of the bus that says what a failed system call means."""
     number = error.errno or 0

@@ -121,7 +121,7 @@ class Whereabouts:
         except RecordDamaged as error:
             if self._tombstones.has(job_id):
                 raise JobExpired(job_id) from None  # a crash came while it was being removed
-            self._quarantine.put(found.path, error.reason)
+            self._quarantine.put_record(found.path, error)
             raise
 
     def _absence(self, job_id: str) -> JobNotFound | JobExpired | RecordDamaged:
