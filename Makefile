@@ -10,7 +10,7 @@ pip := $(python) -m pip --quiet --disable-pip-version-check --no-input install -
 compile := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help setup demo serve test check lint types bench requirements clean browser programs
+.PHONY: help setup demo serve test check lint types bench torture requirements clean browser programs
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ bench: .venv/tools-ready  ## Measure the bus and print its figures beside their 
 	    echo "== $$file"; $(python) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
 	done
 
+torture: .venv/tools-ready  ## Cut the power of a loaded queue 200 times on ext4 and XFS each (as root)
+	@$(python) -m tests.faults.torture
+
 setup: .venv/tools-ready  ## Install everything that running, testing and checking need
 
 requirements: .venv/tools-ready  ## Compile requirements*.in to the pinned, hashed requirements*.txt
@@ -71,4 +74,4 @@ browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4

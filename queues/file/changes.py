@@ -66,10 +66,12 @@ class Changes:
 
     def _report(self, held: Held, new: Job) -> None:
         if new.cancel_requested and not held.job.cancel_requested:
+            # Who asks may have read the record before its claim was known here, without the worker's name.
             self._ask(new)
-        else:
-            self._records.write_live(new, changes=held.changes + 1)
-            held.changes += 1
+            self._claims.current(held)
+            return
+        self._records.write_live(new, changes=held.changes + 1)
+        held.changes += 1
         held.job = new
 
     def _requeue(self, held: Held, new: Job) -> None:

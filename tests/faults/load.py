@@ -1,6 +1,6 @@
 """A process that uses a queue in every way at once until its disk fails: `python -m tests.faults.load …`.
 
-Some threads submit, some work, one looks after the store. All that is acknowledged is said on standard output.
+Some threads submit, some work, one looks after the store. All that is acknowledged is said on stdout.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Engines that are broken on purpose, each in one place: a harness that does not catch them proves nothing."""
+"""Engines broken on purpose, each in one place: a harness that does not catch them proves nothing."""
 
 from __future__ import annotations
 

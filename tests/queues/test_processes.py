@@ -209,6 +209,24 @@ def test_a_running_job_is_cancelled_from_another_process(make_engine: MakeEngine
     assert other.get(job.id).state is State.CANCELLED
 
 
+def test_a_wish_of_somebody_who_saw_the_disk_only_leaves_the_claim_to_its_worker(
+    make_engine: MakeEngine,
+) -> None:
+    engine = make_engine()
+    engine.add(a_job())
+    job = engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
+    assert job is not None
+    seen = replace(job, worker=None, lease_until=None)  # the disk knows the record, not yet who claimed it
+
+    engine.swap(seen, lifecycle.asked_to_cancel(seen, reason="Enough."))
+
+    mine = engine.get(job.id)
+    assert (mine.worker, mine.lease_until) == ("w", job.lease_until)
+    assert (mine.cancel_requested, mine.cancel_reason, mine.version) == (True, "Enough.", job.version + 1)
+    engine.swap(mine, lifecycle.cancelled(mine, now=NOW))
+    assert engine.get(job.id).state is State.CANCELLED
+
+
 def test_a_wish_to_cancel_does_not_outlive_its_attempt(make_engine: MakeEngine) -> None:
     holder, other = make_engine(), make_engine()
     holder.add(a_job())
