@@ -16,10 +16,13 @@ from core import lifecycle
 from core.errors import RecordDamaged, Unsupported
 from core.jobs import Job
 from queues.file.deferred import Deferred
+from queues.file.entries import Kind
+from queues.file.journal import Journal
 from queues.file.quarantine import Quarantine
 from queues.file.records import Record, Records
 from queues.file.site import Site
 from queues.file.whereabouts import Whereabouts
+from queues.record import encoded
 
 
 class Busy(Exception):
@@ -51,6 +54,7 @@ class Claims:
         self,
         site: Site,
         *,
+        journal: Journal,
         records: Records,
         quarantine: Quarantine,
         whereabouts: Whereabouts,
@@ -59,6 +63,7 @@ class Claims:
         self._site = site
         self._disk = site.disk
         self._layout = site.layout
+        self._journal = journal
         self._records = records
         self._quarantine = quarantine
         self._whereabouts = whereabouts
@@ -79,11 +84,22 @@ class Claims:
             record = self._fit(fd, path, job_id, now=now, due_only=due_only)
             if record is None:
                 return None
-            self._move(fd, path, record, now)
+            self.move(fd, path, job_id, now)
+            self._commit(record.job, now)
             job = lifecycle.claimed(record.job, worker=worker, now=now, lease=lease)
             self.keep(Held(job, fd, self._disk.status_of(fd).st_ino))
             undo.pop_all()
             return job
+
+    def move(self, fd: int, path: str, job_id: str, now: float) -> None:
+        """Mark a locked record as claimed and move it to the running ones, not yet durably. Raises Busy."""
+        running = self._layout.running(job_id)
+        self._disk.date(fd, now)
+        self._disk.mark_claimed(fd)
+        self._site.folders.place(self._disk.rename, path, *os.path.split(running))
+        if self._disk.status(running).st_ino != self._disk.status_of(fd).st_ino:
+            self._disk.rename(running, path)  # it had been replaced between opening and renaming
+            raise Busy
 
     def open_locked(self, path: str) -> int:
         """Open a record and take its lock. Raises Busy, FileNotFoundError."""
@@ -156,20 +172,9 @@ class Claims:
         bucket = self._layout.scheduled(job_id)
         self._disk.date(fd, due)
         self._site.folders.place(self._disk.rename, path, bucket, f"{job_id}.json")
-        self._site.folders.settle(bucket)
         self._deferred.push(job_id, due)
 
-    def _move(self, fd: int, path: str, record: Record, now: float) -> None:
-        """Rename the record to the running ones; from the moment that this is durable the attempt counts."""
-        running = self._layout.running(record.job.id)
-        self._disk.date(fd, now)
-        self._disk.mark_claimed(fd)
-        if record.job.version > 1:
-            self._disk.sync_file(fd)  # the mark tells this record from one that a retry left here halfway
-        self._site.folders.place(
-            self._disk.rename, path, self._layout.top("running"), os.path.basename(running)
-        )
-        if self._disk.status(running).st_ino != self._disk.status_of(fd).st_ino:
-            self._disk.rename(running, path)  # it had been replaced between opening and renaming
-            raise Busy
-        self._site.commit(self._layout.top("running"), record.job.id)
+    def _commit(self, job: Job, now: float) -> None:
+        """Write the claim down; from the moment that this is durable the attempt counts."""
+        claim = {"id": job.id, "action": job.action, "version": job.version, "started_at": now}
+        self._journal.commit(Kind.CLAIMED, [encoded(claim)], job_id=job.id, then=lambda: None)

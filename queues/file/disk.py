@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import os
@@ -15,10 +16,12 @@ FILE_MODE, FOLDER_MODE = 0o640, 0o750
 CLAIMED_BIT = stat.S_IXUSR
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_KEEP = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _ADD = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 20
+_libc = ctypes.CDLL(None, use_errno=True)
 
 #: What the kernel says of a path that leads through something that is no folder, or to a folder where a file
 #: was meant: for the bus nothing of its own is there.
@@ -76,6 +79,17 @@ class Disk:
         finally:
             os.close(fd)
 
+    def create(self, path: str) -> int:
+        """Create an empty file and hold it open for reading and writing."""
+        return os.open(path, _KEEP, FILE_MODE)
+
+    def write_at(self, fd: int, data: bytes, position: int) -> None:
+        """Write over the bytes from a position on."""
+        rest = memoryview(data)
+        while rest:
+            written = os.pwrite(fd, rest, position)
+            rest, position = rest[written:], position + written
+
     def append(self, path: str, data: bytes, *, sync: bool = False, mtime: float | None = None) -> None:
         """Add to the end of a regular file, which is created if need be. Raises Unsupported."""
         fd = _opened(path, _ADD)
@@ -122,6 +136,19 @@ class Disk:
     def sync_file(self, fd: int) -> None:
         """Make an open file durable, its mode included."""
         os.fsync(fd)
+
+    def sync_data(self, fd: int) -> None:
+        """Make the content of an open file durable, and of its inode what is needed to read it."""
+        os.fdatasync(fd)
+
+    def sync_all(self, folder: OpenFolder) -> None:
+        """Make durable all that was written to the folder's file system before: files, names and modes.
+
+        Errors of writing back since the folder was opened are told too (Linux 5.8).
+        """
+        if _libc.syncfs(folder.fd) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), folder.path)
 
     def is_removed(self, folder: OpenFolder) -> bool:
         """Return whether the folder has been removed while it was held open."""

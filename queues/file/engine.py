@@ -120,7 +120,7 @@ class FileEngine:
             return self._parts.logs.read(job_id, offset=offset, limit=limit)
 
     def upkeep(self, now: float) -> bool:
-        """Adopt dropped files, notice other processes' jobs, promote what is due, finish batches, sweep."""
+        """Adopt dropped files, notice others' jobs, promote what is due, make files durable, sweep."""
         parts = self._parts
         with self._at_work:
             parts.ground.be_there()
@@ -132,7 +132,7 @@ class FileEngine:
             news = [
                 parts.deferred.promote(now),
                 parts.waiting.look_again(queues, now),
-                parts.batches.finish(),
+                parts.replay.finish(),
                 parts.adoption.adopt(now),
             ]
             return any(news)
@@ -157,10 +157,12 @@ class FileEngine:
 
     def close(self) -> None:
         """Let go of every lock and folder."""
+        if not self._open:
+            return
         self._open = False
         parts = self._parts
         with ExitStack() as last:
-            for let_go in (parts.site.folders, parts.scratch, parts.batches):
+            for let_go in (parts.site.folders, parts.scratch, parts.journal):
                 last.callback(let_go.let_go)
             parts.claims.let_go_all()
 
@@ -175,8 +177,8 @@ class FileEngine:
         folder = parts.site.disk.open_folder(parts.site.layout.top("locks"))
         parts.site.disk.lock(folder.fd, wait=True)
         parts.scratch.sweep()
+        parts.replay.finish()
         parts.rescue.drop_second_names()
-        parts.batches.finish()
         parts.room.keep_reserve()
 
     def _read(self, job_id: str, *, whole_result: bool) -> Job:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from dataclasses import dataclass
 
 from core.errors import ConfigError, EngineUnavailable, Unsupported
 from core.strict_json import BadJson, parse
@@ -36,6 +37,17 @@ _FORGETFUL = {
 _PROVEN = {"ext2", "ext3", "ext4", "xfs", "btrfs"}
 
 
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """The file system on which a path lies, as the kernel has mounted it."""
+
+    point: str
+    #: Its type, as mount(8) names it.
+    kind: str
+    #: Those of the mount and those of the file system, such as `ro`, `barrier=0`.
+    options: frozenset[str]
+
+
 class Ground:
     """The base folder, as it was when it was opened."""
 
@@ -45,7 +57,7 @@ class Ground:
         self._base = layout.base
         self._kind = file_system_of(self._base)
         if not allow_any_filesystem:
-            self._refuse_remote()
+            refuse_remote(self._base, self._kind)
         self._prepare()
         self._inode = disk.status(self._base).st_ino
 
@@ -69,21 +81,8 @@ class Ground:
         found = []
         if self._disk.status(self._base).st_mode & stat.S_IWOTH:
             found.append(f"Everybody may write to {self._base}: chmod o-w {self._base}")
-        if self._kind in _FORGETFUL:
-            found.append(f"{self._base} {_FORGETFUL[self._kind]}: use a folder on ext4 or XFS.")
-        elif self._kind not in _PROVEN:
-            found.append(
-                f"{self._base} lies on {self._kind}, on which the queue was never tested: use ext4 or XFS."
-            )
-        return found
-
-    def _refuse_remote(self) -> None:
-        remote = _REMOTE.get(self._kind.split(".")[0])
-        if remote is not None:
-            raise ConfigError(
-                f"{self._base} lies on {remote}, where neither locks nor syncs can be relied on.",
-                hint="Use a folder on a local ext4 or XFS, or allow any file system at your own risk.",
-            )
+        doubt = doubt_of(self._base, self._kind)
+        return [*found, doubt] if doubt else found
 
     def _prepare(self) -> None:
         os.makedirs(self._base, FOLDER_MODE, exist_ok=True)
@@ -97,20 +96,9 @@ class Ground:
     def _check_format(self) -> None:
         path = f"{self._base}/FORMAT.json"
         try:
-            document = parse(self._disk.read_file(path))
+            check_format(self._disk, path)
         except FileNotFoundError:
             self._write_format(path)
-            return
-        except (BadJson, Unsupported) as error:
-            raise ConfigError(
-                f"{path} is damaged: {error.message}", hint=f"It must say {_format()!r}."
-            ) from None
-        found = document.get("format") if isinstance(document, dict) else None
-        if found != FORMAT:
-            raise ConfigError(
-                f"{path} says format {found!r}, and this version of the bus knows only {FORMAT}.",
-                hint="Use the version that made the folder, or another folder.",
-            )
 
     def _write_format(self, path: str) -> None:
         draft = f"{path}.{secrets.token_hex(4)}"
@@ -122,19 +110,64 @@ class Ground:
             raise
 
 
+def check_format(disk: Disk, path: str) -> None:
+    """Raise ConfigError unless the file says the format that we know, FileNotFoundError if there is none."""
+    try:
+        document = parse(disk.read_file(path))
+    except (BadJson, Unsupported) as error:
+        raise ConfigError(f"{path} is damaged: {error.message}", hint=f"It must say {_format()!r}.") from None
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise ConfigError(
+            f"{path} says format {found!r}, and this version of the bus knows only {FORMAT}.",
+            hint="Use the version that made the folder, or another folder.",
+        )
+
+
+def refuse_remote(base: str, kind: str) -> None:
+    """Raise ConfigError when the type of the folder's file system is one that reaches over a network."""
+    remote = _REMOTE.get(kind.partition(".")[0])
+    if remote is not None:
+        raise ConfigError(
+            f"{base} lies on {remote}, where neither locks nor syncs can be relied on.",
+            hint="Use a folder on a local ext4 or XFS, or allow any file system at your own risk.",
+        )
+
+
+def doubt_of(base: str, kind: str) -> str | None:
+    """Return why a queue should not lie on a file system of that type; None when it may."""
+    if kind in _FORGETFUL:
+        return f"{base} {_FORGETFUL[kind]}: use a folder on ext4 or XFS."
+    if kind not in _PROVEN:
+        return f"{base} lies on {kind}, on which the queue was never tested: use ext4 or XFS."
+    return None
+
+
 def file_system_of(path: str) -> str:
     """Return the type of the file system on which a path lies or would lie, as mount(8) names it."""
+    return mount_of(path).kind
+
+
+def mount_of(path: str) -> Mount:
+    """Return what is mounted where a path lies or would lie."""
     while not os.path.exists(path):
         path = os.path.dirname(path)
     real = os.path.realpath(path)
-    best, kind = "", "unknown"
+    best = Mount("", "unknown", frozenset())
     with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
         for line in mounts:
-            mounted, _, rest = line.partition(" - ")
-            point = mounted.split()[4].replace("\\040", " ")
-            if len(point) >= len(best) and (real + "/").startswith(point.rstrip("/") + "/"):
-                best, kind = point, rest.split()[0]
-    return kind
+            mount = _mount_in(line)
+            if len(mount.point) >= len(best.point) and f"{real}/".startswith(f"{mount.point.rstrip('/')}/"):
+                best = mount
+    return best
+
+
+def _mount_in(line: str) -> Mount:
+    """Return the mount of a line of proc_pid_mountinfo(5)."""
+    mounted, _, rest = line.partition(" - ")
+    place, system = mounted.split(" "), rest.rstrip("\n").split(" ")  # the device may be an empty word
+    options = [*place[5].split(","), *system[2].split(",")]
+    return Mount(place[4].replace("\\040", " "), system[0], frozenset(options))
 
 
 def _format() -> bytes:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from core.errors import IdempotencyConflict, RecordDamaged, Unsupported
 from core.jobs import Job, State
 from core.strict_json import BadJson, parse
+from queues.file.records import Draft
 from queues.file.site import Site
 from queues.record import job_of
 
@@ -46,24 +47,20 @@ class Keys:
             raise IdempotencyConflict(first.id)
         return first
 
-    def link(self, draft: str, job: Job) -> bool:
-        """Give the draft the key's name, not yet durably; return False when the key was used before."""
-        path = self._path(job)
+    def link(self, draft: Draft) -> bool:
+        """Give the draft its key's name, not yet durably; return False when the key was used before."""
+        folder, name = os.path.split(self._path(draft.job))
         try:
-            self._site.folders.place(self._disk.link, draft, self.folder(job), os.path.basename(path))
+            self._site.folders.place(self._disk.link, draft.path, folder, name)
         except FileExistsError:
             return False
         return True
 
-    def relink(self, draft: str, job: Job) -> None:
-        """Give the draft the key's name in place of a damaged file. To be called alone."""
-        path, second = self._path(job), self._site.scratch(job.id)
-        self._disk.link(draft, second)
-        self._site.folders.place(self._disk.rename, second, self.folder(job), os.path.basename(path))
-
-    def folder(self, job: Job) -> str:
-        """Return the folder in which the job's key lies."""
-        return os.path.dirname(self._path(job))
+    def relink(self, draft: Draft) -> None:
+        """Give the draft its key's name, in place of a damaged file too. To be called alone."""
+        second = self._site.scratch(draft.job.id)
+        self._disk.link(draft.path, second)
+        self._site.folders.place(self._disk.rename, second, *os.path.split(self._path(draft.job)))
 
     def remove(self, job: Job) -> None:
         """Forget the key."""
@@ -73,7 +70,8 @@ class Keys:
     @contextmanager
     def held(self, jobs: Iterable[Job], *, alone: bool = False) -> Iterator[None]:
         """Hold the folders of the jobs' keys, in an order that cannot deadlock."""
-        folders = sorted({self.folder(job) for job in jobs if job.idempotency_key is not None})
+        keyed = (job for job in jobs if job.idempotency_key is not None)
+        folders = sorted({os.path.dirname(self._path(job)) for job in keyed})
         with ExitStack() as stack:
             for path in folders:
                 self._site.folders.ensure(path)

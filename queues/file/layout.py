@@ -25,7 +25,7 @@ TOP = (
     "locks",
     "logs",
     "tombstones",
-    "batches",
+    "journal",
 )
 #: Higher numbers go first.
 PRIORITIES = tuple(range(HIGHEST_PRIORITY, LOWEST_PRIORITY - 1, -1))

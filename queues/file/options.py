@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from core.jobs import Job
 from queues.aging import AGING
 from queues.file.adopt import Accept
+from queues.file.journal import STEP
 
 _MIB = 1 << 20
 
@@ -30,6 +31,8 @@ class FileOptions:
     aging: float = AGING
     #: Open the queue on a remote file system too, where no promise holds.
     allow_any_filesystem: bool = False
+    #: Bytes by which the journal grows.
+    journal_step: int = STEP
     #: New jobs are refused when fewer bytes, or a smaller share of bytes or inodes, are free.
     min_free_bytes: int = 256 * _MIB
     min_free_share: float = 0.05

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from queues.file.adopt import Adoption, accept_by_shape
-from queues.file.batches import Batches
 from queues.file.changes import Changes
 from queues.file.claims import Claims
 from queues.file.deferred import Deferred
 from queues.file.disk import Disk
 from queues.file.folders import Folders
 from queues.file.ground import Ground
+from queues.file.journal import Journal
 from queues.file.keys import Keys
 from queues.file.layout import Layout
 from queues.file.listing import Listing
@@ -20,6 +20,7 @@ from queues.file.publishing import Publishing
 from queues.file.purging import Purging
 from queues.file.quarantine import Quarantine
 from queues.file.records import Records
+from queues.file.replay import Replay
 from queues.file.rescue import Rescue
 from queues.file.room import Room
 from queues.file.scratch import Scratch
@@ -62,8 +63,10 @@ class Parts:
         )
         self.waiting = Waiting(site, aging=options.aging)
         self.deferred = Deferred(site, self.records, self.quarantine, self.waiting)
+        self.journal = Journal(site, step=options.journal_step)
         self.claims = Claims(
             site,
+            journal=self.journal,
             records=self.records,
             quarantine=self.quarantine,
             whereabouts=self.whereabouts,
@@ -79,7 +82,12 @@ class Parts:
 
     def _make_changes(self, site: Site) -> None:
         self.publishing = Publishing(
-            site, records=self.records, room=self.room, waiting=self.waiting, deferred=self.deferred
+            site,
+            journal=self.journal,
+            records=self.records,
+            room=self.room,
+            waiting=self.waiting,
+            deferred=self.deferred,
         )
         self.changes = Changes(
             site,
@@ -107,10 +115,12 @@ class Parts:
 
     def _make_doors(self, site: Site, options: FileOptions) -> None:
         self.keys = Keys(site)
-        self.batches = Batches(
+        self.replay = Replay(
             site,
+            journal=self.journal,
             records=self.records,
             quarantine=self.quarantine,
+            claims=self.claims,
             publishing=self.publishing,
             whereabouts=self.whereabouts,
             keys=self.keys,
@@ -122,7 +132,6 @@ class Parts:
             whereabouts=self.whereabouts,
             tombstones=self.tombstones,
             keys=self.keys,
-            batches=self.batches,
             room=self.room,
             tally=self.tally,
             max_pending=options.max_pending,

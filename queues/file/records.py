@@ -29,6 +29,15 @@ class Record:
     mtime: float
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record in the scratch folder, written but neither durable nor in its place."""
+
+    job: Job
+    path: str
+    record: bytes
+
+
 class Records:
     """Read and write the records of one site."""
 
@@ -102,23 +111,19 @@ class Records:
             return job
         return replace(job, result=self._large_result(job_id))
 
-    def write_waiting(self, job: Job, *, sync: bool = True) -> str:
-        """Write a queued job's record for its place and return the path of the draft."""
-        draft = self._site.scratch(job.id)
-        self._disk.write_new(draft, encoded(document_of(job)), sync=sync, mtime=_date_of(job))
-        return draft
+    def write_waiting(self, job: Job) -> Draft:
+        """Write a queued job's record for its place."""
+        return self._written(job, encoded(document_of(job)), mtime=_date_of(job))
 
-    def write_final(self, job: Job) -> str:
-        """Write an ended job's record, a large result first, and return the path of the draft."""
+    def write_final(self, job: Job) -> Draft:
+        """Write an ended job's record, a large result durably first."""
         document = document_of(job)
         result = encoded_value(job.result)
         if len(result) > LARGE_RESULT:
             self._write_result(job, result)
             del document["result"]
             document[_BESIDE] = f"{job.id}.result.json"
-        draft = self._site.scratch(job.id)
-        self._disk.write_new(draft, encoded(document))
-        return draft
+        return self._written(job, encoded(document))
 
     def write_live(self, job: Job, *, changes: int) -> None:
         """Write down what a running attempt says of itself; soon outdated, so never synced."""
@@ -134,6 +139,11 @@ class Records:
             self._disk.rename(draft, self._layout.live_file(job.id))
         except IsADirectoryError:
             self._site.discard(draft)  # somebody's folder is in the way; the job goes on without being seen
+
+    def _written(self, job: Job, record: bytes, *, mtime: float | None = None) -> Draft:
+        path = self._site.scratch(job.id)
+        self._disk.write_new(path, record, sync=False, mtime=mtime)
+        return Draft(job, path, record)
 
     def _read(self, path: str, job_id: str) -> Record:
         try:

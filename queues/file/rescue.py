@@ -93,7 +93,8 @@ class Rescue:
             self._publishing.clear_running(job_id)
             return None
         if not record.claimed:
-            self._publishing.place_waiting(running, record.job)
+            self._publishing.move_waiting(running, record.job)
+            self._publishing.announce(record.job)
             return None
         return record
 

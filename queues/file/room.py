@@ -12,6 +12,9 @@ from queues.file.site import Site
 
 T = TypeVar("T")
 
+#: Empty files beside the reserve: an end takes an inode for its record and one for a bucket that is new.
+_SPARE_INODES = 8
+
 
 class Room:
     """Watch the room, and keep a file whose removal makes some when others have filled the disk."""
@@ -20,6 +23,7 @@ class Room:
         self._disk = site.disk
         self._base = site.layout.base
         self._reserve = f"{self._base}/reserve.bin"
+        self._spares = [f"{self._base}/reserve.{number}" for number in range(1, _SPARE_INODES + 1)]
         self._min_free_bytes = min_free_bytes
         self._min_free_share = min_free_share
         self._reserve_bytes = reserve_bytes
@@ -45,6 +49,9 @@ class Room:
             return
         with contextlib.suppress(DiskFull, OSError):
             self.admit()
+            for spare in self._spares:
+                if not self._disk.exists(spare):
+                    self._disk.write_new(spare, b"", sync=False)
             self._disk.reserve(self._reserve, self._reserve_bytes)
 
     def lending(self, write: Callable[[], T]) -> T:
@@ -54,6 +61,7 @@ class Room:
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.EDQUOT} or not self._disk.exists(self._reserve):
                 raise
-            with contextlib.suppress(FileNotFoundError):  # another process was quicker, or it is no file
-                self._disk.unlink(self._reserve)
+            for path in (*self._spares, self._reserve):
+                with contextlib.suppress(FileNotFoundError):  # another process was quicker, or it is no file
+                    self._disk.unlink(path)
             return write()

@@ -19,7 +19,7 @@ class Scratch:
         self._name = f"{os.getpid()}-{secrets.token_hex(4)}"
         #: The folder's path.
         self.path = f"{self._top}/{self._name}"
-        self._folder = self._made()
+        self._folder: OpenFolder | None = self._made()
 
     def sweep(self) -> None:
         """Remove the folders of the dead with all that is in them: drafts that never got a name."""
@@ -31,7 +31,9 @@ class Scratch:
 
     def let_go(self) -> None:
         """Remove the folder, or leave it to the next sweep if that fails."""
-        self._folder.let_go()
+        if self._folder is not None:
+            self._folder.let_go()
+        self._folder = None  # closed, or its file system could not be unmounted
         with contextlib.suppress(OSError):
             self._sweep(self.path)
 

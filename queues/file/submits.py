@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from core.errors import IdempotencyConflict, JobExpired, JobNotFound, QueueFull, RecordDamaged
 from core.ids import submitted_ms
 from core.jobs import Job, State
-from queues.file.batches import Batches
 from queues.file.keys import Keys
 from queues.file.publishing import Publishing
-from queues.file.records import Records
+from queues.file.records import Draft, Records
 from queues.file.room import Room
 from queues.file.site import Site
 from queues.file.tally import Tally
@@ -33,7 +32,6 @@ class Submits:
         whereabouts: Whereabouts,
         tombstones: Tombstones,
         keys: Keys,
-        batches: Batches,
         room: Room,
         tally: Tally,
         max_pending: int,
@@ -45,7 +43,6 @@ class Submits:
         self._whereabouts = whereabouts
         self._tombstones = tombstones
         self._keys = keys
-        self._batches = batches
         self._room = room
         self._tally = tally
         self._max_pending = max_pending
@@ -60,12 +57,11 @@ class Submits:
         if stored is not None:
             return stored
         self._admit([job])
-        draft = self._records.write_waiting(job)
         with ExitStack() as undo:
-            undo.callback(self._site.discard, draft)
+            draft = self._draft(job, undo)
             if job.idempotency_key is None:
-                self._publishing.place_waiting(draft, job)
-            elif not self._publish_keyed(draft, job):
+                self._publishing.publish([draft])
+            elif not self._publish_keyed(draft):
                 return self._first_or_mended(job)
             undo.pop_all()
             return job
@@ -76,9 +72,24 @@ class Submits:
             plan = _Plan({}, {})
             answers = [self._planned(job, plan) for job in jobs]
             if plan.fresh:
-                self._admit(list(plan.fresh.values()))
-                self._batches.add(list(plan.fresh.values()))
+                self._add_fresh(list(plan.fresh.values()))
             return answers
+
+    def _add_fresh(self, jobs: list[Job]) -> None:
+        self._admit(jobs)
+        with ExitStack() as undo:
+            drafts = [self._draft(job, undo) for job in jobs]
+            for draft in drafts:
+                if draft.job.idempotency_key is not None:
+                    self._keys.relink(draft)
+            self._publishing.publish(drafts)
+            undo.pop_all()
+
+    def _draft(self, job: Job, undo: ExitStack) -> Draft:
+        """Write a draft, which is removed again unless all goes well."""
+        draft = self._records.write_waiting(job)
+        undo.callback(self._site.discard, draft.path)
+        return draft
 
     def _admit(self, jobs: Sequence[Job]) -> None:
         """Raise InvalidRequest, DiskFull or QueueFull before anything is written.
@@ -130,13 +141,12 @@ class Submits:
         except JobNotFound:
             return None
 
-    def _publish_keyed(self, draft: str, job: Job) -> bool:
-        """Publish a job under its key, which is durable first; return False when the key was used before."""
-        with self._keys.held([job]):
-            if not self._keys.link(draft, job):
+    def _publish_keyed(self, draft: Draft) -> bool:
+        """Publish a job under its key; return False when the key was used before."""
+        with self._keys.held([draft.job]):
+            if not self._keys.link(draft):
                 return False
-            self._site.commit(self._keys.folder(job), job.id)
-            self._publishing.place_waiting(draft, job)
+            self._publishing.publish([draft])
             return True
 
     def _first_or_mended(self, job: Job) -> Job:
@@ -148,11 +158,12 @@ class Submits:
             first = self._keys.first(job)
             if first is not None and (stored := self._stored(first)):
                 return stored
-            draft = self._records.write_waiting(first or job)
-            if first is None:
-                self._keys.relink(draft, job)
-                self._site.commit(self._keys.folder(job), job.id)
-            self._publishing.place_waiting(draft, first or job)
+            with ExitStack() as undo:
+                draft = self._draft(first or job, undo)
+                if first is None:
+                    self._keys.relink(draft)
+                self._publishing.publish([draft])
+                undo.pop_all()
             return first or job
 
     def _planned(self, job: Job, plan: _Plan) -> Job:

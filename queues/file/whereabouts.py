@@ -101,6 +101,10 @@ class Whereabouts:
         """
         return self._disk.is_file(self._layout.final(job_id)) or self._tombstones.has(job_id)
 
+    def is_purged(self, job_id: str) -> bool:
+        """Return whether the job ended and was removed."""
+        return self._tombstones.has(job_id)
+
     def _places(self, job_id: str) -> Iterator[tuple[Place, str]]:
         """Yield where the record may lie, in the order in which a job moves, lest it slip past the look."""
         name = f"{job_id[:8]}/{job_id}.json"

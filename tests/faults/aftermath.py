@@ -38,9 +38,11 @@ def _audited(base: Path, ledger: Ledger, now: float) -> Figures:
         ended = {job.id for job in runs if job.id in ledger.ended}
         return Counter(
             finished_run_again=len(ended),
+            started_again=sum(1 for job in runs if job.id in ledger.once),
             claims_forgotten=sum(1 for job in runs if job.attempt <= ledger.started[job.id]),
             duplicated=len(runs) - len({job.id for job in runs}),
             finished_lost=sum(1 for job_id in ledger.ended if not _keeps_result(engine, job_id)),
+            again=len(ledger.keyed),
             key_forgotten=sum(1 for job_id in ledger.keyed if not _knows_key(engine, job_id)),
             stuck=sum(1 for job_id in ledger.kept if not _is_over(engine, job_id)) + _unended(engine),
         )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 class Event:
     """One thing that happened to a job."""
 
-    #: `tried` and `batch` before a submission; `kept`, `whole` (a batch), `keyed`, `started` and `ended`
-    #: after the acknowledgement; or the name of a fault that the process noticed.
+    #: `tried` and `batch` before a submission; `kept`, `whole` (a batch), `keyed`, `started`, `once` and
+    #: `ended` after the acknowledgement; or the name of a fault that the process noticed.
     kind: str
     job_id: str
     detail: str

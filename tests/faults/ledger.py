@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.jobs import State
+from queues.file.entries import Kind, entries_in
 from queues.file.layout import job_id_in
 from tests.faults.events import Event
 
@@ -19,6 +20,8 @@ COUNTS = {
     "acked": "submissions that were acknowledged",
     "ended": "ends that were acknowledged",
     "recovered": "jobs on the disk that nobody was told of",
+    "once": "attempts started of jobs that may run once at most",
+    "again": "earlier keyed submissions repeated after the power came back",
     "indeterminate": "acknowledgements while the power was going, which prove nothing",
 }
 #: What must never happen.
@@ -30,6 +33,7 @@ FAULTS = {
     "duplicated": "jobs that ended twice",
     "finished_lost": "acknowledged ends without their final record, or with another",
     "finished_run_again": "jobs run again after their acknowledged end",
+    "started_again": "jobs that may run once at most, and were started twice",
     "claims_forgotten": "attempts that were given out twice under one number",
     "key_forgotten": "idempotency keys that made a second job",
     "robbed": "claims taken from a living worker",
@@ -53,6 +57,8 @@ class Ledger:
     ended: dict[str, State] = field(default_factory=dict)
     #: Job id to the number of its last attempt.
     started: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    #: Jobs that may run once at most and were started.
+    once: set[str] = field(default_factory=set)
     #: Faults that showed before the power went.
     noticed: Figures = field(default_factory=Counter)
 
@@ -82,12 +88,20 @@ class Ledger:
         self.noticed["claims_forgotten"] += attempt <= self.started[event.job_id]
         self.started[event.job_id] = max(attempt, self.started[event.job_id])
 
+    def _enter_once(self, event: Event) -> None:
+        self.noticed["started_again"] += event.job_id in self.once
+        self.once.add(event.job_id)
+
     def _enter_ended(self, event: Event) -> None:
         self.noticed["duplicated"] += event.job_id in self.ended
         self.ended[event.job_id] = State(event.detail)
 
     def _notice(self, event: Event) -> None:
         self.noticed[event.kind] += 1
+
+
+#: Where a journal is as good a place for a record as a folder.
+JOURNAL = "journal"
 
 
 @dataclass
@@ -104,22 +118,23 @@ class Findings:
 def findings_in(base: Path) -> Findings:
     """Read every record below a base folder."""
     found = Findings()
-    for manifest in (base / "batches").glob("*.jsonl"):
-        _read_manifest(manifest, found)
+    for volume in (base / "journal").glob("*.journal"):
+        _read_volume(volume, found)
     for top in ("inbound", "scheduled", "running", "outbound"):
         for path in (base / top).rglob("*.json"):
             _read_record(path, top, found)
-    # The records of a batch may be torn as long as its manifest, which is whole, names them.
-    found.torn = [path for path in found.torn if "batches" not in found.places[path.name[:36]]]
+    # A record may be torn as long as a journal, which is whole, has it.
+    found.torn = [path for path in found.torn if JOURNAL not in found.places[path.name[:36]]]
     return found
 
 
-def _read_manifest(path: Path, found: Findings) -> None:
-    for line in path.read_bytes().splitlines() or [b""]:
-        try:
-            found.places[json.loads(line)["id"]].add("batches")
-        except ValueError:
-            found.torn.append(path)
+def _read_volume(path: Path, found: Findings) -> None:
+    for entry in entries_in(path.read_bytes()):
+        for document in map(json.loads, entry.records):
+            if entry.kind is not Kind.CLAIMED:
+                found.places[document["id"]].add(JOURNAL)
+            if entry.kind is Kind.ENDED:
+                found.final[document["id"]] = State(document["state"])
 
 
 def _read_record(path: Path, top: str, found: Findings) -> None:
@@ -142,6 +157,7 @@ def compared(ledger: Ledger, found: Findings) -> Figures:
         submitted=len(ledger.submitted),
         acked=len(ledger.kept),
         ended=len(ledger.ended),
+        once=len(ledger.once),
         recovered=len(present - ledger.kept),
         lost=len(ledger.kept - present),
         torn=len(found.torn),

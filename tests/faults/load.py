@@ -154,6 +154,8 @@ class Worker:
             _pause(0.001)
             return
         say("started", job.id, job.attempt)
+        if job.max_attempts == 1:
+            say("once", job.id)
         claim = Claim(self._engine, job)
         if self._chance.random() < 0.1:
             claim.change(lambda job: lifecycle.progressed(job, Progress(fraction=0.5, at=now)))

@@ -25,6 +25,12 @@ class QuickDisk(Disk):
     def sync_file(self, fd: int) -> None:
         pass
 
+    def sync_data(self, fd: int) -> None:
+        pass
+
+    def sync_all(self, folder: OpenFolder) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class Call:
@@ -35,6 +41,8 @@ class Call:
     source: str = ""
     inode: int = 0
     data: bytes = b""
+    #: Where the data goes; None for the end of the file.
+    position: int | None = None
 
     @property
     def names_in(self) -> str:
@@ -47,6 +55,8 @@ class RecordingDisk(QuickDisk):
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        #: How many calls it took to open the engine.
+        self.opened = 0
         self.mtimes: dict[int, float] = {}
 
     def write_new(self, path: str, data: bytes, *, sync: bool = True, mtime: float | None = None) -> None:
@@ -58,6 +68,15 @@ class RecordingDisk(QuickDisk):
         self.calls.append(Call("data", inode=inode, data=data))
         if sync:
             self.calls.append(Call("sync file", inode=inode))
+
+    def create(self, path: str) -> int:
+        fd = super().create(path)
+        self.calls.append(Call("create", path, inode=self.status_of(fd).st_ino))
+        return fd
+
+    def write_at(self, fd: int, data: bytes, position: int) -> None:
+        super().write_at(fd, data, position)
+        self.calls.append(Call("data", inode=self.status_of(fd).st_ino, data=data, position=position))
 
     def append(self, path: str, data: bytes, *, sync: bool = False, mtime: float | None = None) -> None:
         is_new = not self.exists(path)
@@ -94,6 +113,12 @@ class RecordingDisk(QuickDisk):
 
     def sync_file(self, fd: int) -> None:
         self.calls.append(Call("sync file", inode=self.status_of(fd).st_ino))
+
+    def sync_data(self, fd: int) -> None:
+        self.calls.append(Call("sync file", inode=self.status_of(fd).st_ino))
+
+    def sync_all(self, folder: OpenFolder) -> None:
+        self.calls.append(Call("sync all", folder.path))
 
     def mark_claimed(self, fd: int) -> None:
         super().mark_claimed(fd)

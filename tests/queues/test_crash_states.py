@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,35 +16,36 @@ import pytest
 
 from queues.file.disk import OpenFolder
 from queues.file.engine import FileEngine
+from queues.file.entries import Kind
+from queues.file.journal import Journal
 from queues.file.options import FileOptions
+from queues.file.replay import Replay
 from tests.queues.disks import Call, QuickDisk, RecordingDisk, rebuilt
 from tests.queues.story import Story, audit
 
-OPTIONS = FileOptions(min_free_bytes=0, min_free_share=0.0, reserve_bytes=0)
+OPTIONS = FileOptions(min_free_bytes=0, min_free_share=0.0, reserve_bytes=0, journal_step=4096)
 NAMING = {"create", "rename", "link", "unlink", "make folder", "remove folder"}
 
 
-class SyncsNoFiles(RecordingDisk):
+class SyncsNoJournal(RecordingDisk):
+    def sync_data(self, fd: int) -> None:
+        pass
+
+
+class SyncsNoVolumes(RecordingDisk):
+    def sync_folder(self, folder: OpenFolder) -> None:
+        if not folder.path.endswith("/journal"):
+            super().sync_folder(folder)
+
+
+class SyncsNothingInTheEnd(RecordingDisk):
+    def sync_all(self, folder: OpenFolder) -> None:
+        pass
+
+
+class SyncsNoResults(RecordingDisk):
     def write_new(self, path: str, data: bytes, *, sync: bool = True, mtime: float | None = None) -> None:
-        super().write_new(path, data, sync=False, mtime=mtime)
-
-
-class SyncsNoWaiting(RecordingDisk):
-    def sync_folder(self, folder: OpenFolder) -> None:
-        if "/inbound/" not in folder.path:
-            super().sync_folder(folder)
-
-
-class SyncsNoEndings(RecordingDisk):
-    def sync_folder(self, folder: OpenFolder) -> None:
-        if "/outbound/" not in folder.path:
-            super().sync_folder(folder)
-
-
-class SyncsNoClaims(RecordingDisk):
-    def sync_folder(self, folder: OpenFolder) -> None:
-        if not folder.path.endswith("/running"):
-            super().sync_folder(folder)
+        super().write_new(path, data, sync=sync and "FORMAT" in path, mtime=mtime)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Cut:
 
 def told(base: Path, disk: RecordingDisk) -> Story:
     engine = FileEngine(str(base), OPTIONS, disk=disk)
-    disk.calls.clear()  # a folder that was never used yet is not what this is about
+    disk.opened = len(disk.calls)
     story = Story(engine, clock=lambda: len(disk.calls))
     story.tell()
     engine.close()
@@ -68,10 +69,13 @@ def told(base: Path, disk: RecordingDisk) -> Story:
     return story
 
 
-def cuts(calls: list[Call], chance: random.Random) -> Iterator[Cut]:
-    """Yield the states: all where they are few, else the likely ones and some at random."""
+def cuts(calls: list[Call], chance: random.Random, *, opened: int) -> Iterator[Cut]:
+    """Yield the states: all where they are few, else the likely ones and some at random.
+
+    A folder that was never used yet is not what this is about: the engine is open after `opened` calls.
+    """
     seen = set()
-    for until in range(1, len(calls) + 1):
+    for until in range(opened + 1, len(calls) + 1):
         done = calls[:until]
         unsynced = [
             number for number, call in enumerate(done) if call.kind in NAMING and not is_synced(number, done)
@@ -87,7 +91,10 @@ def cuts(calls: list[Call], chance: random.Random) -> Iterator[Cut]:
 
 def is_synced(number: int, done: list[Call]) -> bool:
     folder = done[number].names_in
-    return any(call.kind == "sync folder" and call.path == folder for call in done[number + 1 :])
+    return any(
+        call.kind == "sync all" or (call.kind == "sync folder" and call.path == folder)
+        for call in done[number + 1 :]
+    )
 
 
 def subsets(unsynced: list[int], chance: random.Random) -> Iterator[frozenset[int]]:
@@ -135,24 +142,40 @@ def contents_of(done: list[Call], inodes: set[int]) -> Iterator[tuple[Contents, 
             marked.discard(call.inode)
             surely_marked.discard(call.inode)
         elif call.kind == "data":
-            written[call.inode] = written.get(call.inode, b"") + call.data
+            written[call.inode] = spliced(written.get(call.inode, b""), call.data, call.position)
         elif call.kind == "mark":
             marked.add(call.inode)
         elif call.kind == "sync file":
             synced[call.inode] = written[call.inode]
             surely_marked |= marked & {call.inode}
-    half = {
-        inode: synced[inode] + data[len(synced[inode]) : len(data) // 2] for inode, data in written.items()
-    }
+        elif call.kind == "sync all":
+            synced, surely_marked = dict(written), set(marked)
+    half = {inode: halfway(synced[inode], data) for inode, data in written.items()}
     for version in (written, synced, half):
         for marks in {frozenset(marked & inodes), frozenset(surely_marked & inodes)}:
             yield tuple(sorted((inode, version[inode]) for inode in inodes)), marks
 
 
+def spliced(content: bytes, data: bytes, position: int | None) -> bytes:
+    """Return the content with the data written over it, or after it."""
+    start = len(content) if position is None else position
+    return content[:start] + data + content[start + len(data) :]
+
+
+def halfway(before: bytes, after: bytes) -> bytes:
+    """Return the content when of what has changed only the first half is on the disk."""
+    padded = before + bytes(max(0, len(after) - len(before)))
+    changed = [place for place in range(len(after)) if after[place] != padded[place]]
+    if not changed:
+        return before
+    middle = (changed[0] + changed[-1] + 1) // 2
+    return after[:middle] + before[middle:]
+
+
 def violations(base: Path, disk: RecordingDisk) -> Iterator[str]:
     """Tell the story once, then boot and audit the states that a cut may have left; yield what is wrong."""
     story = told(base, disk)
-    for cut in cuts(disk.calls, random.Random(1)):
+    for cut in cuts(disk.calls, random.Random(1), opened=disk.opened):
         shutil.rmtree(base)
         base.mkdir()
         rebuilt(dict(cut.tree), dict(cut.contents), set(cut.marked), disk.mtimes)
@@ -166,6 +189,31 @@ def test_no_power_cut_loses_or_repeats_what_was_acknowledged(quick_folder: Path)
     assert list(violations(quick_folder, RecordingDisk())) == []
 
 
-@pytest.mark.parametrize("disk", [SyncsNoFiles, SyncsNoWaiting, SyncsNoEndings, SyncsNoClaims])
+@pytest.mark.parametrize("disk", [SyncsNoJournal, SyncsNoVolumes, SyncsNothingInTheEnd, SyncsNoResults])
 def test_an_engine_that_syncs_too_little_is_caught(quick_folder: Path, disk: type[RecordingDisk]) -> None:
     assert next(violations(quick_folder, disk()), None) is not None
+
+
+@pytest.mark.parametrize("step", ["_store", "_is_taken", "_renew", "_claim", "_end"])
+def test_a_replay_that_leaves_a_step_out_is_caught(
+    quick_folder: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Replay, step, lambda *_: False)
+
+    assert next(violations(quick_folder, RecordingDisk()), None) is not None
+
+
+def test_an_engine_that_shows_a_step_before_it_is_durable_is_caught(
+    quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Journal.commit
+
+    def too_early(
+        self: Journal, kind: Kind, records: Sequence[bytes], *, job_id: str, then: Callable[[], None]
+    ) -> None:
+        then()
+        commit(self, kind, records, job_id=job_id, then=lambda: None)
+
+    monkeypatch.setattr(Journal, "commit", too_early)
+
+    assert next(violations(quick_folder, RecordingDisk()), None) is not None

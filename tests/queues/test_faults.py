@@ -71,7 +71,6 @@ class BreakingDisk(QuickDisk):
 
     def __init__(self) -> None:
         self.broken: dict[str, int] = {}
-        self.synced: list[str] = []
 
     def write_new(self, path: str, data: bytes, *, sync: bool = True, mtime: float | None = None) -> None:
         self._perhaps("write_new", path)
@@ -81,9 +80,11 @@ class BreakingDisk(QuickDisk):
         self._perhaps("open_folder", path)
         return super().open_folder(path)
 
-    def sync_folder(self, folder: OpenFolder) -> None:
-        self._perhaps("sync_folder", folder.path)
-        self.synced.append(folder.path)
+    def sync_data(self, fd: int) -> None:
+        self._perhaps("sync_data", str(fd))
+
+    def sync_all(self, folder: OpenFolder) -> None:
+        self._perhaps("sync_all", folder.path)
 
     def _perhaps(self, name: str, path: str) -> None:
         if name in self.broken:
@@ -127,14 +128,14 @@ def test_a_failing_disk_is_reported_in_plain_words(
     assert failure.value.hint
 
 
-def test_after_a_failed_folder_sync_the_outcome_is_unknown_and_nothing_is_claimed(
+def test_after_a_failed_sync_the_outcome_is_unknown_and_nothing_is_claimed(
     make_engine: MakeEngine,
 ) -> None:
     disk = BreakingDisk()
     engine = make_engine(disk=disk)
-    engine.add(a_job())
+    first = engine.add(a_job())
     job = a_job()
-    disk.broken["sync_folder"] = errno.EIO
+    disk.broken["sync_data"] = errno.EIO
 
     with pytest.raises(OutcomeUnknown) as failure:
         engine.add(job)
@@ -147,26 +148,42 @@ def test_after_a_failed_folder_sync_the_outcome_is_unknown_and_nothing_is_claime
         engine.add(a_job())
     with pytest.raises(EngineUnavailable, match="unknown"):
         engine.check()
-    assert make_engine().get(job.id) == job, "recovery reads what is on the disk"
+    engine.close()
+    assert make_engine().get(first.id) == first, "recovery reads what is on the disk"
 
 
-def test_a_process_that_was_short_of_descriptors_goes_on_when_it_has_some_again(
+def test_when_the_files_cannot_be_synced_the_journal_keeps_them_and_the_engine_stops(
+    make_engine: MakeEngine,
+) -> None:
+    disk = BreakingDisk()
+    engine = make_engine(disk=disk)
+    job = engine.add(a_job())
+    disk.broken["sync_all"] = errno.EIO
+
+    with pytest.raises(EngineUnavailable, match="failed"):
+        engine.upkeep(NOW)
+    disk.broken.clear()
+
+    with pytest.raises(EngineUnavailable, match="unknown"):
+        engine.add(a_job())
+    engine.close()
+    assert make_engine().get(job.id) == job
+
+
+def test_a_process_that_is_short_of_descriptors_stores_nothing_and_goes_on_when_it_has_some_again(
     make_engine: MakeEngine,
 ) -> None:
     disk = BreakingDisk()
     engine = make_engine(disk=disk)
     job = a_job()
-    disk.broken["open_folder"] = errno.EMFILE
+    disk.broken["write_new"] = errno.EMFILE
 
-    with pytest.raises(OutcomeUnknown):
-        engine.add(job)
     with pytest.raises(EngineUnavailable, match="open files"):
         engine.add(job)
     disk.broken.clear()
-    disk.synced.clear()
 
+    assert engine.count()[State.QUEUED] == 0
     assert engine.add(job).id == job.id
-    assert any(job.id[:8] in folder for folder in disk.synced), "it is acknowledged only when it is durable"
     claimed = engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
     assert claimed is not None
     assert claimed.id == job.id

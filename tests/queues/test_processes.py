@@ -272,17 +272,17 @@ def test_the_folder_of_a_dead_process_is_swept_and_that_of_a_living_one_is_not(
     engine.add(a_job())
 
 
-def test_a_batch_of_a_dead_process_is_finished_by_another(make_engine: MakeEngine, base: Path) -> None:
+def test_the_journal_of_a_dead_process_is_made_true_by_another(make_engine: MakeEngine, base: Path) -> None:
     engine = make_engine()
     jobs = engine.add_many([a_job(), a_job(idempotency_key="k", body_hash="b")])
     engine.close()
-    (manifest,) = (base / "batches").iterdir()
+    (volume,) = (base / "journal").iterdir()
     (base / "inbound" / "p5" / jobs[0].id[:8] / f"{jobs[0].id}.json").unlink()
     (base / "inbound" / "p5" / jobs[1].id[:8] / f"{jobs[1].id}.json").write_bytes(b"")
 
     heir = make_engine()
 
-    assert not manifest.exists()
+    assert not volume.exists()
     assert [heir.get(job.id) for job in jobs] == jobs
     claims = [heir.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE]) for _ in range(3)]
     assert [job.id if job else None for job in claims] == [jobs[0].id, jobs[1].id, None]

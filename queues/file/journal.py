@@ -1,0 +1,133 @@
+"""The journal: what was acknowledged a moment ago, in one file that is synced once for all who wait.
+
+A step is written down here and synced before its files get their names; the files themselves become durable
+together, about a second later, and then the entries are forgotten. After a crash `replay.py` makes the files
+what the entries say, so the folders show the truth of everything that was acknowledged.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from core.errors import BusError, Conflict, OutcomeUnknown
+from queues.file.combining import Combiner
+from queues.file.entries import Entry, Kind
+from queues.file.site import Site
+from queues.file.volume import Volume
+
+#: Bytes by which a volume grows.
+STEP = 1 << 20
+#: How the names of volumes end.
+SUFFIX = ".journal"
+#: A volume that has grown beyond this is not used again.
+_LARGEST = 32 << 20
+
+
+@dataclass(slots=True, eq=False)
+class _Step:
+    """An entry on its way, what is to be done as soon as it is durable, and what went wrong."""
+
+    entry: Entry
+    job_id: str
+    then: Callable[[], None]
+    error: BaseException | None = None
+
+
+class Journal:
+    """Two volumes by turns: one takes entries while the files of the other's are made durable."""
+
+    def __init__(self, site: Site, *, step: int = STEP) -> None:
+        self._site = site
+        self._disk = site.disk
+        #: The folder in which all engine objects have their volumes.
+        self.folder = site.layout.top("journal")
+        self._step = step
+        self._combiner = Combiner(self._serve)
+        self._turn = threading.Lock()  # held while entries are added and while the volumes change places
+        self._suffixes = itertools.count()
+        self._number = 0
+        self._open = self._new_volume()
+        self._full: Volume | None = None
+        self._blank: Volume | None = None
+
+    def commit(self, kind: Kind, records: Sequence[bytes], *, job_id: str, then: Callable[[], None]) -> None:
+        """Make a step durable and then visible by `then`, which moves names and takes no lock for long.
+
+        Raises what `then` raises if it is a Conflict: the step did not happen. Raises OutcomeUnknown when the
+        entry may be durable and the names are not there: a replay puts that right. Other errors mean that
+        nothing was written.
+        """
+        step = _Step(Entry(kind, tuple(records)), job_id, then)
+        self._combiner.do(step)
+        if step.error is not None:
+            raise step.error
+
+    def turn_over(self) -> Volume | None:
+        """Return the volume whose files are to be made durable now; None when there is nothing to do."""
+        if self._full is None and not self._open.is_blank:
+            fresh = self._blank or self._new_volume()
+            with self._turn:
+                self._full, self._open, self._blank = self._open, fresh, None
+        return self._full
+
+    def use_again(self, volume: Volume) -> None:
+        """Take back a volume whose jobs all have durable files."""
+        volume.wipe()
+        self._full = None
+        if volume.size > _LARGEST:
+            volume.close()
+        else:
+            self._blank = volume
+
+    def is_mine(self, path: str) -> bool:
+        """Return whether this object uses that volume."""
+        mine = (self._open, self._full, self._blank)
+        return any(volume is not None and volume.path == path for volume in mine)
+
+    def let_go(self) -> None:
+        """Leave what is not durable by itself to whoever opens the folder next."""
+        for volume in (self._open, self._full, self._blank):
+            if volume is not None:
+                volume.close()
+
+    def _serve(self, steps: list[_Step]) -> None:
+        with self._turn:
+            try:
+                data = self._open.prepared([step.entry for step in steps], self._number)
+            except OSError as error:
+                for step in steps:
+                    step.error = error
+                return
+            self._number += len(steps)
+            try:
+                self._open.commit(data)
+            except OSError as error:
+                self._site.doubt = f"writing {self._open.path} failed: {os.strerror(error.errno or 0)}"
+                for step in steps:
+                    step.error = OutcomeUnknown(step.job_id, self._site.doubt)
+                return
+            for step in steps:
+                self._take(step)
+
+    def _take(self, step: _Step) -> None:
+        """Do what an entry says, now that it is durable."""
+        try:
+            step.then()
+        except Conflict as error:
+            step.error = error
+        except (OSError, BusError) as error:
+            self._open.unfinished.append(step.entry)
+            step.error = OutcomeUnknown(step.job_id, f"it is stored, but not yet in its place: {error}")
+        except BaseException as error:  # noqa: BLE001  It belongs to the thread that brought the step.
+            step.error = error
+
+    def _new_volume(self) -> Volume:
+        volume = Volume(self._disk, self._site.scratch("journal"), step=self._step)
+        name = f"{os.path.basename(self._site.tmp)}.{next(self._suffixes)}{SUFFIX}"
+        volume.move(f"{self.folder}/{name}")
+        self._site.folders.settle(self.folder)
+        return volume

@@ -1,0 +1,30 @@
+"""File systems that a test may fill, cut or break; where they cannot be had it skips, and fails in CI."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.faults.images import MAKERS, reason_against
+
+
+@pytest.fixture(params=sorted(MAKERS))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of file system that the queue is promised to be safe on."""
+    return mountable(str(request.param))
+
+
+@pytest.fixture
+def ext4() -> str:
+    return mountable("ext4")
+
+
+def mountable(kind: str) -> str:
+    """Return the kind of file system, once it is known that this machine can mount it."""
+    reason = reason_against(kind)
+    if reason and os.environ.get("CI"):
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+    return kind
