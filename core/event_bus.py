@@ -18,6 +18,7 @@ from core.jobs import Json, Summary
 KERNEL = "aafai-bus"
 
 _BACKLOG = 10_000
+_MOST_TYPES = 1_000  # of which it is remembered who listens
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +99,8 @@ class EventBus:
         self._transport = transport or _local
         self._clock = SystemClock()
         self._subscriptions: tuple[_Subscription, ...] = ()
+        #: Event type and addressee to the subscriptions that want such a message.
+        self._listeners: dict[tuple[str, str | None], tuple[_Subscription, ...]] = {}
         self._inbox: queue.Queue[EventMessage] = queue.Queue(_BACKLOG)
         self._attached = False
 
@@ -125,7 +128,7 @@ class EventBus:
         if not self._attached:
             self._attached = True
             self._transport.attach(self._receive)
-        self._subscriptions = (*self._subscriptions, _Subscription(agent_name, event_type or "*", callback))
+        self._listen_to(*self._subscriptions, _Subscription(agent_name, event_type or "*", callback))
 
     def listen(self, timeout: float | None = None) -> EventMessage | None:
         """Return the next event subscribed to without a callback; None after `timeout` seconds.
@@ -139,22 +142,34 @@ class EventBus:
 
     def unsubscribe(self, agent_name: str, event_type: str | None = None) -> None:
         """Drop the agent's subscriptions: those with that pattern, or all of them."""
-        self._subscriptions = tuple(
-            known
-            for known in self._subscriptions
-            if known.agent_name != agent_name or (event_type is not None and known.pattern != event_type)
+        self._listen_to(
+            *(
+                known
+                for known in self._subscriptions
+                if known.agent_name != agent_name or (event_type is not None and known.pattern != event_type)
+            )
         )
 
     def close(self) -> None:
         """Receive nothing more."""
         self._transport.detach(self._receive)
         self._attached = False
-        self._subscriptions = ()
+        self._listen_to()
+
+    def _listen_to(self, *subscriptions: _Subscription) -> None:
+        self._subscriptions = subscriptions
+        self._listeners = {}
+
+    def _listeners_of(self, message: EventMessage) -> tuple[_Subscription, ...]:
+        known, kind = self._listeners, (message.event_type, message.target_agent)
+        if kind not in known:
+            if len(known) >= _MOST_TYPES:
+                known.clear()
+            known[kind] = tuple(one for one in self._subscriptions if one.wants(message))
+        return known[kind]
 
     def _receive(self, message: EventMessage) -> None:
-        for subscription in self._subscriptions:
-            if not subscription.wants(message):
-                continue
+        for subscription in self._listeners_of(message):
             if subscription.callback is None:
                 self._keep(message)
             else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from core.jobs import Job, JobError, Json, Progress, State
 
@@ -48,7 +49,7 @@ def asked_to_cancel(job: Job, *, reason: str) -> Job:
 
 def succeeded(job: Job, *, result: Json, now: float) -> Job:
     """Return the job ended with its result."""
-    return replace(_ended(job, State.SUCCEEDED, now), result=result, error=None)
+    return _ended(job, State.SUCCEEDED, now, result=result, error=None)
 
 
 def failed(job: Job, *, error: JobError, now: float, delay: float = 0.0, final: bool = False) -> Job:
@@ -84,7 +85,7 @@ def cancelled(job: Job, *, now: float, reason: str | None = None) -> Job:
     """Return the job ended as cancelled."""
     why = reason or job.cancel_reason or "The job was cancelled."
     error = JobError(code="cancelled", message=why, attempt=job.attempt, at=now)
-    return replace(_ended(job, State.CANCELLED, now), error=error, cancel_reason=why)
+    return _ended(job, State.CANCELLED, now, error=error, cancel_reason=why)
 
 
 def resubmitted(job: Job, *, job_id: str, now: float, params: Mapping[str, Json] | None = None) -> Job:
@@ -105,7 +106,7 @@ def resubmitted(job: Job, *, job_id: str, now: float, params: Mapping[str, Json]
     )
 
 
-def _ended(job: Job, state: State, now: float) -> Job:
+def _ended(job: Job, state: State, now: float, **further: Any) -> Job:
     return replace(
         job,
         state=state,
@@ -114,6 +115,7 @@ def _ended(job: Job, state: State, now: float) -> Job:
         lease_until=None,
         run_after=None,
         progress=None,
+        **further,
     )
 
 

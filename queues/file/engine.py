@@ -162,7 +162,7 @@ class FileEngine:
         self._open = False
         parts = self._parts
         with ExitStack() as last:
-            for let_go in (parts.site.folders, parts.scratch, parts.journal):
+            for let_go in (parts.scratch, parts.journal):
                 last.callback(let_go.let_go)
             parts.claims.let_go_all()
 

@@ -8,12 +8,12 @@ import os
 from collections.abc import Callable
 
 from core.errors import Unsupported
-from queues.file.disk import Disk, OpenFolder
+from queues.file.disk import Disk
 from queues.file.layout import is_bucket
 from queues.file.quarantine import Quarantine
 from queues.file.trouble import missing
 
-_HELD_AT_MOST = 128
+_SEEN_AT_MOST = 128
 #: What a move says when its folder is missing, or when something that is not ours bears one of the names.
 _IN_THE_WAY = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.EEXIST, errno.EXDEV})
 _NOT_OURS = "It bore a name that the bus needs, and was not what the bus keeps there."
@@ -27,17 +27,18 @@ class Folders:
         self._quarantine = quarantine
         self._base = base
         self._top_depth = base.count("/") + 1
-        self._held: dict[str, OpenFolder] = {}  # folders whose own names are durable, oldest use first
+        self._seen: dict[str, None] = {}  # folders that were there when something was put into them
 
     def place(self, move: Callable[[str, str], None], source: str, folder: str, name: str) -> None:
         """Rename or link a file into a folder, which is made if it is missing.
 
-        What is no folder or file and bears one of their names is put aside. A folder that is not held open is
-        looked at first, lest a link lead the file elsewhere. One that is held may still be gone: another
-        process may just have removed it.
+        What is no folder or file and bears one of their names is put aside. A folder is looked at before its
+        first use, lest a link lead the file elsewhere. It may still be gone later: another process may just
+        have removed it.
         """
-        if folder not in self._held:
+        if folder not in self._seen:
             self.ensure(folder)
+            self._note(folder)
         try:
             move(source, f"{folder}/{name}")
         except OSError as error:
@@ -70,19 +71,12 @@ class Folders:
     def settle(self, folder: str) -> None:
         """Make every name in the folder durable, and the folder's own name up to the base.
 
-        Whoever made the folder may not have synced its parent yet, so that is done here too, unless this
-        object did it before for this very folder. Raises OSError: what is durable is unknown then.
+        Whoever made the folder may not have synced its parent yet, so that is done here too. Raises OSError:
+        what is durable is unknown then.
         """
-        held = self._held.get(folder)
-        if held is not None:
-            self._disk.sync_folder(held)
-            if not self._disk.is_removed(held):
-                return
-        held = self._disk.open_folder(folder)
-        self._disk.sync_folder(held)
+        self._disk.sync_folder(self._disk.open_folder(folder))
         if folder != self._base:
             self.settle(os.path.dirname(folder))
-        self._keep(folder, held)
 
     def make(self, path: str) -> None:
         """Make a folder below an existing one if it is missing, durably."""
@@ -112,11 +106,7 @@ class Folders:
             self._disk.remove_folder(folder)
         except OSError:
             return
-        self._held.pop(folder, None)
-
-    def let_go(self) -> None:
-        """Hold no folder open any more."""
-        self._held.clear()
+        self._seen.pop(folder, None)
 
     def _is_top(self, folder: str) -> bool:
         return folder.count("/") <= self._top_depth
@@ -126,7 +116,7 @@ class Folders:
         self.ensure(folder)
         self._quarantine.put(f"{folder}/{name}", _NOT_OURS, spare=self._disk.is_file)
 
-    def _keep(self, folder: str, held: OpenFolder) -> None:
-        if len(self._held) >= _HELD_AT_MOST:
-            self._held.pop(next(iter(self._held)), None)
-        self._held[folder] = held
+    def _note(self, folder: str) -> None:
+        if len(self._seen) >= _SEEN_AT_MOST:
+            self._seen.clear()
+        self._seen[folder] = None

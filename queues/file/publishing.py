@@ -108,14 +108,17 @@ class Publishing:
     def clear_running(self, job_id: str) -> None:
         """Remove what an attempt leaves. It need not be durable, nor succeed: the final record counts."""
         for path in (self._layout.running(job_id), self._layout.cancel(job_id)):
-            with contextlib.suppress(OSError):
-                self._disk.unlink(path)
+            self._clear(path)
         self.clear_live(job_id)
 
     def clear_live(self, job_id: str) -> None:
         """Remove what an attempt has reported."""
-        with contextlib.suppress(OSError):
-            self._disk.unlink(self._layout.live_file(job_id))
+        self._clear(self._layout.live_file(job_id))
+
+    def _clear(self, path: str) -> None:
+        if self._disk.exists(path):  # it costs less than to be told that it does not
+            with contextlib.suppress(OSError):
+                self._disk.unlink(path)
 
     def _bucket(self, job: Job) -> str:
         """Return the folder in which a queued job belongs."""

@@ -132,28 +132,38 @@ Contents = tuple[tuple[int, bytes], ...]
 
 def contents_of(done: list[Call], inodes: set[int]) -> Iterator[tuple[Contents, frozenset[int]]]:
     """Yield what the files may hold: all that was written, or of what was not synced nothing or the half."""
-    written: dict[int, bytes] = {}
-    synced: dict[int, bytes] = {}
-    marked: set[int] = set()
-    surely_marked: set[int] = set()
+    files = Files()
     for call in done:
-        if call.kind == "create":
-            written[call.inode], synced[call.inode] = b"", b""
-            marked.discard(call.inode)
-            surely_marked.discard(call.inode)
-        elif call.kind == "data":
-            written[call.inode] = spliced(written.get(call.inode, b""), call.data, call.position)
-        elif call.kind == "mark":
-            marked.add(call.inode)
-        elif call.kind == "sync file":
-            synced[call.inode] = written[call.inode]
-            surely_marked |= marked & {call.inode}
-        elif call.kind == "sync all":
-            synced, surely_marked = dict(written), set(marked)
-    half = {inode: halfway(synced[inode], data) for inode, data in written.items()}
-    for version in (written, synced, half):
-        for marks in {frozenset(marked & inodes), frozenset(surely_marked & inodes)}:
+        files.see(call)
+    half = {inode: halfway(files.synced[inode], data) for inode, data in files.written.items()}
+    for version in (files.written, files.synced, half):
+        for marks in {frozenset(files.marked & inodes), frozenset(files.surely_marked & inodes)}:
             yield tuple(sorted((inode, version[inode]) for inode in inodes)), marks
+
+
+class Files:
+    """What was written to each inode and marked on it, and how much of that is synced."""
+
+    def __init__(self) -> None:
+        self.written: dict[int, bytes] = {}
+        self.synced: dict[int, bytes] = {}
+        self.marked: set[int] = set()
+        self.surely_marked: set[int] = set()
+
+    def see(self, call: Call) -> None:
+        if call.kind == "create":
+            self.written[call.inode], self.synced[call.inode] = b"", b""
+            self.marked.discard(call.inode)
+            self.surely_marked.discard(call.inode)
+        elif call.kind == "data":
+            self.written[call.inode] = spliced(self.written.get(call.inode, b""), call.data, call.position)
+        elif call.kind == "mark":
+            self.marked.add(call.inode)
+        elif call.kind == "sync file":
+            self.synced[call.inode] = self.written[call.inode]
+            self.surely_marked |= self.marked & {call.inode}
+        elif call.kind == "sync all":
+            self.synced, self.surely_marked = dict(self.written), set(self.marked)
 
 
 def spliced(content: bytes, data: bytes, position: int | None) -> bytes:
