@@ -177,4 +177,4 @@ class Claims:
     def _commit(self, job: Job, now: float) -> None:
         """Write the claim down; from the moment that this is durable the attempt counts."""
         claim = {"id": job.id, "action": job.action, "version": job.version, "started_at": now}
-        self._journal.commit(Kind.CLAIMED, [encoded(claim)], job_id=job.id, then=lambda: None)
+        self._journal.commit(Kind.CLAIMED, [encoded(claim)], job_id=job.id)

@@ -27,12 +27,17 @@ SUFFIX = ".journal"
 _LARGEST = 32 << 20
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 @dataclass(slots=True, eq=False)
 class _Step:
-    """An entry on its way, what is to be done as soon as it is durable, and what went wrong."""
+    """An entry on its way, what is to be done before and after it is durable, and what went wrong."""
 
     entry: Entry
     job_id: str
+    first: Callable[[], None]
     then: Callable[[], None]
     error: BaseException | None = None
 
@@ -54,14 +59,22 @@ class Journal:
         self._full: Volume | None = None
         self._blank: Volume | None = None
 
-    def commit(self, kind: Kind, records: Sequence[bytes], *, job_id: str, then: Callable[[], None]) -> None:
-        """Make a step durable and then visible by `then`, which moves names and takes no lock for long.
+    def commit(
+        self,
+        kind: Kind,
+        records: Sequence[bytes],
+        *,
+        job_id: str,
+        first: Callable[[], None] = _nothing,
+        then: Callable[[], None] = _nothing,
+    ) -> None:
+        """Write a draft by `first`, make the step durable, and then visible by `then`, which moves names.
 
-        Raises what `then` raises if it is a Conflict: the step did not happen. Raises OutcomeUnknown when the
-        entry may be durable and the names are not there: a replay puts that right. Other errors mean that
-        nothing was written.
+        Both run in whichever thread does the work of all, so they wait for nobody. Raises what `first`
+        raises, or a Conflict of `then`: the step did not happen. Raises OutcomeUnknown when the entry may be
+        durable and the names are not there: a replay puts that right.
         """
-        step = _Step(Entry(kind, tuple(records)), job_id, then)
+        step = _Step(Entry(kind, tuple(records)), job_id, first, then)
         self._combiner.do(step)
         if step.error is not None:
             raise step.error
@@ -96,24 +109,29 @@ class Journal:
 
     def _serve(self, steps: list[_Step]) -> None:
         with self._turn:
-            try:
-                data = self._open.prepared([step.entry for step in steps], self._number)
-            except OSError as error:
-                for step in steps:
-                    step.error = error
-                return
-            self._number += len(steps)
-            try:
-                self._open.commit(data)
-            except OSError as error:
-                self._site.doubt = f"writing {self._open.path} failed: {os.strerror(error.errno or 0)}"
-                for step in steps:
-                    step.error = OutcomeUnknown(step.job_id, self._site.doubt)
-                return
-            for step in steps:
-                self._take(step)
+            drafted = [step for step in steps if _is_drafted(step)]
+            for step in self._written(drafted) if drafted else ():
+                self._finish(step)
 
-    def _take(self, step: _Step) -> None:
+    def _written(self, steps: list[_Step]) -> list[_Step]:
+        """Make the entries durable and return the steps, none of them if that fails."""
+        try:
+            data = self._open.prepared([step.entry for step in steps], self._number)
+        except OSError as error:
+            for step in steps:
+                step.error = error
+            return []
+        self._number += len(steps)
+        try:
+            self._open.commit(data)
+        except OSError as error:
+            self._site.doubt = f"writing {self._open.path} failed: {os.strerror(error.errno or 0)}"
+            for step in steps:
+                step.error = OutcomeUnknown(step.job_id, self._site.doubt)
+            return []
+        return steps
+
+    def _finish(self, step: _Step) -> None:
         """Do what an entry says, now that it is durable."""
         try:
             step.then()
@@ -131,3 +149,12 @@ class Journal:
         volume.move(f"{self.folder}/{name}")
         self._site.folders.settle(self.folder)
         return volume
+
+
+def _is_drafted(step: _Step) -> bool:
+    """Do what comes before the entry; return whether it went well."""
+    try:
+        step.first()
+    except BaseException as error:  # noqa: BLE001  It belongs to the thread that brought the step.
+        step.error = error
+    return step.error is None

@@ -39,8 +39,23 @@ class Publishing:
         self._waiting = waiting
         self._deferred = deferred
 
+    def publish_new(self, draft: Draft) -> None:
+        """Write a new job's record and put it in its place, durably. Raises OutcomeUnknown."""
+        try:
+            self._journal.commit(
+                Kind.STORED,
+                [draft.record],
+                job_id=draft.job.id,
+                first=lambda: self._records.write(draft),
+                then=lambda: self.move_waiting(draft.path, draft.job),
+            )
+        except BaseException:
+            self._site.discard(draft.path)
+            raise
+        self.announce(draft.job)
+
     def publish(self, drafts: Sequence[Draft]) -> None:
-        """Put new jobs in their places, durably, all or none. Raises OutcomeUnknown."""
+        """Put written drafts of new jobs in their places, durably, all or none. Raises OutcomeUnknown."""
         records = [draft.record for draft in drafts]
         self._journal.commit(
             Kind.STORED, records, job_id=drafts[0].job.id, then=lambda: self._move_all(drafts)
@@ -88,15 +103,16 @@ class Publishing:
         """Write the final record, durably and once. Raises Conflict when there is one, OutcomeUnknown."""
         if self._disk.is_file(self._layout.final(job.id)):
             raise Conflict(job.id)
-        draft = self._room.lending(lambda: self._records.write_final(job))
-        try:
-            self._room.lending(
-                lambda: self._journal.commit(
-                    Kind.ENDED, [draft.record], job_id=job.id, then=lambda: self._link_final(draft)
-                )
+        draft = self._room.lending(lambda: self._records.draft_final(job))
+        self._room.lending(
+            lambda: self._journal.commit(
+                Kind.ENDED,
+                [draft.record],
+                job_id=job.id,
+                first=lambda: self._records.write(draft),
+                then=lambda: self._link_final(draft),
             )
-        finally:
-            self._site.discard(draft.path)
+        )
         self.show_failed(job)
 
     def show_failed(self, job: Job) -> None:
@@ -136,3 +152,5 @@ class Publishing:
             self._site.folders.place(self._disk.link, draft.path, bucket, f"{draft.job.id}.json")
         except FileExistsError:
             raise Conflict(draft.job.id) from None
+        finally:
+            self._site.discard(draft.path)

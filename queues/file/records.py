@@ -31,11 +31,13 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A record in the scratch folder, written but neither durable nor in its place."""
+    """A record on its way: where it lies, or is to lie, in the scratch folder until it gets its place."""
 
     job: Job
     path: str
     record: bytes
+    #: The file time that it is to have, in Unix seconds.
+    mtime: float | None = None
 
 
 class Records:
@@ -111,19 +113,29 @@ class Records:
             return job
         return replace(job, result=self._large_result(job_id))
 
-    def write_waiting(self, job: Job) -> Draft:
-        """Write a queued job's record for its place."""
-        return self._written(job, encoded(document_of(job)), mtime=_date_of(job))
+    def write(self, draft: Draft) -> None:
+        """Write a draft, not durably."""
+        self._disk.write_new(draft.path, draft.record, sync=False, mtime=draft.mtime)
 
-    def write_final(self, job: Job) -> Draft:
-        """Write an ended job's record, a large result durably first."""
+    def write_waiting(self, job: Job) -> Draft:
+        """Draft a queued job's record and write it."""
+        draft = self.draft_waiting(job)
+        self.write(draft)
+        return draft
+
+    def draft_waiting(self, job: Job) -> Draft:
+        """Return a queued job's record as it is to be written."""
+        return Draft(job, self._site.scratch(job.id), encoded(document_of(job)), _date_of(job))
+
+    def draft_final(self, job: Job) -> Draft:
+        """Return an ended job's record as it is to be written; a large result is durable already."""
         document = document_of(job)
         result = encoded_value(job.result)
         if len(result) > LARGE_RESULT:
             self._write_result(job, result)
             del document["result"]
             document[_BESIDE] = f"{job.id}.result.json"
-        return self._written(job, encoded(document))
+        return Draft(job, self._site.scratch(job.id), encoded(document))
 
     def write_live(self, job: Job, *, changes: int) -> None:
         """Write down what a running attempt says of itself; soon outdated, so never synced."""
@@ -139,11 +151,6 @@ class Records:
             self._disk.rename(draft, self._layout.live_file(job.id))
         except IsADirectoryError:
             self._site.discard(draft)  # somebody's folder is in the way; the job goes on without being seen
-
-    def _written(self, job: Job, record: bytes, *, mtime: float | None = None) -> Draft:
-        path = self._site.scratch(job.id)
-        self._disk.write_new(path, record, sync=False, mtime=mtime)
-        return Draft(job, path, record)
 
     def _read(self, path: str, job_id: str) -> Record:
         try:

@@ -170,7 +170,8 @@ class Replay:
             self._records.read_final(path, job.id, whole_result=False)
         except (FileNotFoundError, RecordDamaged):
             if not self._is_superseded(job):
-                draft = self._records.write_final(job)
+                draft = self._records.draft_final(job)
+                self._records.write(draft)
                 self._site.folders.place(self._disk.rename, draft.path, *os.path.split(path))
         self._publishing.show_failed(job)
 

@@ -57,14 +57,11 @@ class Submits:
         if stored is not None:
             return stored
         self._admit([job])
-        with ExitStack() as undo:
-            draft = self._draft(job, undo)
-            if job.idempotency_key is None:
-                self._publishing.publish([draft])
-            elif not self._publish_keyed(draft):
-                return self._first_or_mended(job)
-            undo.pop_all()
-            return job
+        if job.idempotency_key is None:
+            self._publishing.publish_new(self._records.draft_waiting(job))
+        elif not self._publish_keyed(job):
+            return self._first_or_mended(job)
+        return job
 
     def add_many(self, jobs: Sequence[Job]) -> list[Job]:
         """Store all of the jobs or none, with one flush."""
@@ -141,12 +138,14 @@ class Submits:
         except JobNotFound:
             return None
 
-    def _publish_keyed(self, draft: Draft) -> bool:
+    def _publish_keyed(self, job: Job) -> bool:
         """Publish a job under its key; return False when the key was used before."""
-        with self._keys.held([draft.job]):
+        with ExitStack() as undo, self._keys.held([job]):
+            draft = self._draft(job, undo)
             if not self._keys.link(draft):
                 return False
             self._publishing.publish([draft])
+            undo.pop_all()
             return True
 
     def _first_or_mended(self, job: Job) -> Job:

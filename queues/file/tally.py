@@ -114,7 +114,8 @@ class Tally:
         try:
             head = self._disk.read_file(path, limit=_HEAD)
             state, queue = _STATE.search(head), _QUEUE.search(head)
-            if queue is not None:
+            # A final record without its state is damaged; anywhere else it means that the job waits.
+            if queue is not None and (state or not path.startswith(self._layout.top("outbound"))):
                 return State(state[1].decode()) if state else State.QUEUED, queue[1].decode()
             job = self._records.read_final(path, job_id, whole_result=False)  # written by hand, perhaps
         except (FileNotFoundError, RecordDamaged, Unsupported, ValueError):

@@ -48,7 +48,9 @@ def publish_one_by_one(publishing: Publishing, drafts: Sequence[Draft]) -> None:
 
 def end_unwritten(publishing: Publishing, job: Job) -> None:
     """Show a final record of which the journal knows nothing."""
-    publishing._link_final(publishing._records.write_final(job))
+    draft = publishing._records.draft_final(job)
+    publishing._records.write(draft)
+    publishing._link_final(draft)
 
 
 def create_then_delete(publishing: Publishing, path: str, job: Job) -> None:

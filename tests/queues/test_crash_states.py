@@ -127,6 +127,7 @@ def surviving(done: list[Call], lost: frozenset[int]) -> dict[str, int]:
     }
 
 
+Step = Callable[[], None]
 Contents = tuple[tuple[int, bytes], ...]
 
 
@@ -218,11 +219,10 @@ def test_an_engine_that_shows_a_step_before_it_is_durable_is_caught(
 ) -> None:
     commit = Journal.commit
 
-    def too_early(
-        self: Journal, kind: Kind, records: Sequence[bytes], *, job_id: str, then: Callable[[], None]
-    ) -> None:
-        then()
-        commit(self, kind, records, job_id=job_id, then=lambda: None)
+    def too_early(self: Journal, kind: Kind, records: Sequence[bytes], *, job_id: str, **steps: Step) -> None:
+        for name in ("first", "then"):
+            steps.get(name, lambda: None)()
+        commit(self, kind, records, job_id=job_id)
 
     monkeypatch.setattr(Journal, "commit", too_early)
 
