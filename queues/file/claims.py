@@ -20,6 +20,7 @@ from queues.file.entries import Kind
 from queues.file.journal import Journal
 from queues.file.quarantine import Quarantine
 from queues.file.records import Record, Records
+from queues.file.room import Room
 from queues.file.site import Site
 from queues.file.whereabouts import Whereabouts
 from queues.record import encoded
@@ -56,6 +57,7 @@ class Claims:
         *,
         journal: Journal,
         records: Records,
+        room: Room,
         quarantine: Quarantine,
         whereabouts: Whereabouts,
         deferred: Deferred,
@@ -65,6 +67,7 @@ class Claims:
         self._layout = site.layout
         self._journal = journal
         self._records = records
+        self._room = room
         self._quarantine = quarantine
         self._whereabouts = whereabouts
         self._deferred = deferred
@@ -96,7 +99,8 @@ class Claims:
         running = self._layout.running(job_id)
         self._disk.date(fd, now)
         self._disk.mark_claimed(fd)
-        self._site.folders.place(self._disk.rename, path, *os.path.split(running))
+        place = os.path.split(running)
+        self._room.lending(lambda: self._site.folders.place(self._disk.rename, path, *place))
         if self._disk.status(running).st_ino != self._disk.status_of(fd).st_ino:
             self._disk.rename(running, path)  # it had been replaced between opening and renaming
             raise Busy

@@ -11,6 +11,7 @@ from core.jobs import Job
 from queues.file.layout import job_ids_in
 from queues.file.quarantine import Quarantine
 from queues.file.records import Records
+from queues.file.room import Room
 from queues.file.site import Site
 from queues.file.waiting import Waiting
 from queues.file.watch import Watch
@@ -19,11 +20,14 @@ from queues.file.watch import Watch
 class Deferred:
     """Know what becomes due when, and move it to the waiting jobs then."""
 
-    def __init__(self, site: Site, records: Records, quarantine: Quarantine, waiting: Waiting) -> None:
+    def __init__(
+        self, site: Site, *, records: Records, room: Room, quarantine: Quarantine, waiting: Waiting
+    ) -> None:
         self._site = site
         self._disk = site.disk
         self._folder = site.layout.top("scheduled")
         self._records = records
+        self._room = room
         self._quarantine = quarantine
         self._waiting = waiting
         self._lock = threading.Lock()
@@ -109,7 +113,8 @@ class Deferred:
                 self.push(job_id, job.run_after)
                 return None
             bucket = self._site.layout.waiting(job.queue, job.priority, job_id)
-            self._site.folders.place(self._disk.rename, path, bucket, f"{job_id}.json")
+            place = bucket, f"{job_id}.json"
+            self._room.lending(lambda: self._site.folders.place(self._disk.rename, path, *place))
         except FileNotFoundError:
             return None
         except RecordDamaged as error:

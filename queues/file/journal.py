@@ -7,6 +7,7 @@ what the entries say, so the folders show the truth of everything that was ackno
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import threading
@@ -55,9 +56,9 @@ class Journal:
         self._turn = threading.Lock()  # held while entries are added and while the volumes change places
         self._suffixes = itertools.count()
         self._number = 0
-        self._open = self._new_volume()
+        # Both are made at once: later the disk may be full.
+        self._open, self._blank = self._new_volume(), self._new_volume()
         self._full: Volume | None = None
-        self._blank: Volume | None = None
 
     def commit(
         self,
@@ -82,30 +83,30 @@ class Journal:
     def turn_over(self) -> Volume | None:
         """Return the volume whose files are to be made durable now; None when there is nothing to do."""
         if self._full is None and not self._open.is_blank:
-            fresh = self._blank or self._new_volume()
             with self._turn:
-                self._full, self._open, self._blank = self._open, fresh, None
+                self._full, self._open = self._open, self._blank
         return self._full
 
     def use_again(self, volume: Volume) -> None:
         """Take back a volume whose jobs all have durable files."""
         volume.wipe()
-        self._full = None
+        self._full, self._blank = None, volume
         if volume.size > _LARGEST:
-            volume.close()
-        else:
-            self._blank = volume
+            with contextlib.suppress(OSError):
+                self._blank = self._new_volume()
+                volume.close()
 
     def is_mine(self, path: str) -> bool:
         """Return whether this object uses that volume."""
-        mine = (self._open, self._full, self._blank)
-        return any(volume is not None and volume.path == path for volume in mine)
+        return path in {volume.path for volume in self._volumes()}
 
     def let_go(self) -> None:
         """Leave what is not durable by itself to whoever opens the folder next."""
-        for volume in (self._open, self._full, self._blank):
-            if volume is not None:
-                volume.close()
+        for volume in self._volumes():
+            volume.close()
+
+    def _volumes(self) -> list[Volume]:
+        return [self._open, self._full or self._blank]
 
     def _serve(self, steps: list[_Step]) -> None:
         with self._turn:

@@ -62,12 +62,15 @@ class Parts:
             reserve_bytes=options.reserve_bytes,
         )
         self.waiting = Waiting(site, aging=options.aging)
-        self.deferred = Deferred(site, self.records, self.quarantine, self.waiting)
+        self.deferred = Deferred(
+            site, records=self.records, room=self.room, quarantine=self.quarantine, waiting=self.waiting
+        )
         self.journal = Journal(site, step=options.journal_step)
         self.claims = Claims(
             site,
             journal=self.journal,
             records=self.records,
+            room=self.room,
             quarantine=self.quarantine,
             whereabouts=self.whereabouts,
             deferred=self.deferred,

@@ -78,8 +78,10 @@ class Publishing:
         """Replace the record at `path` by that of the job, queued again, in its place, durably."""
         draft = self._room.lending(lambda: self._records.write_waiting(job))
         try:
-            self._journal.commit(
-                Kind.STORED, [draft.record], job_id=job.id, then=lambda: self.move_over(path, draft)
+            self._room.lending(
+                lambda: self._journal.commit(
+                    Kind.STORED, [draft.record], job_id=job.id, then=lambda: self.move_over(path, draft)
+                )
             )
         finally:
             self._site.discard(draft.path)
@@ -95,7 +97,7 @@ class Publishing:
         try:
             self._disk.lock(fd)
             self._site.folders.place(self._disk.rename, draft.path, *os.path.split(path))
-            self.move_waiting(path, draft.job)
+            self._room.lending(lambda: self.move_waiting(path, draft.job))
         finally:
             self._disk.close(fd)
 
@@ -147,9 +149,9 @@ class Publishing:
             self.move_waiting(draft.path, draft.job)
 
     def _link_final(self, draft: Draft) -> None:
-        bucket = self._layout.ended(draft.job.id)
+        place = self._layout.ended(draft.job.id), f"{draft.job.id}.json"
         try:
-            self._site.folders.place(self._disk.link, draft.path, bucket, f"{draft.job.id}.json")
+            self._room.lending(lambda: self._site.folders.place(self._disk.link, draft.path, *place))
         except FileExistsError:
             raise Conflict(draft.job.id) from None
         finally:
