@@ -59,6 +59,7 @@ class Journal:
         # Both are made at once: later the disk may be full.
         self._open, self._blank = self._new_volume(), self._new_volume()
         self._full: Volume | None = None
+        site.folders.settle(self.folder)
 
     def commit(
         self,
@@ -94,6 +95,7 @@ class Journal:
         if volume.size > _LARGEST:
             with contextlib.suppress(OSError):
                 self._blank = self._new_volume()
+                self._site.folders.settle(self.folder)
                 volume.close()
 
     def is_mine(self, path: str) -> bool:
@@ -145,10 +147,10 @@ class Journal:
             step.error = error
 
     def _new_volume(self) -> Volume:
+        """Return a new volume whose name is not durable yet."""
         volume = Volume(self._disk, self._site.scratch("journal"), step=self._step)
         name = f"{os.path.basename(self._site.tmp)}.{next(self._suffixes)}{SUFFIX}"
         volume.move(f"{self.folder}/{name}")
-        self._site.folders.settle(self.folder)
         return volume
 
 
