@@ -19,6 +19,8 @@ T = TypeVar("T")
 class _Caller(Generic[T]):
     item: T
     served: bool = False
+    #: What cut the work short, such as Ctrl-C: whether the item was served is not known then.
+    error: BaseException | None = None
     #: Locked while the caller has to wait: for its item to be served, or for its turn to serve.
     gate: threading.Lock = field(default_factory=threading.Lock)
 
@@ -42,9 +44,11 @@ class Combiner(Generic[T]):
             if not leads:
                 caller.gate.acquire()
         if not leads:
-            caller.gate.acquire()
+            _wait(caller)
         if not caller.served:
             self._lead(caller)
+        if caller.error is not None:
+            raise caller.error
 
     def _lead(self, leader: _Caller[T]) -> None:
         """Serve all who wait by now and pass the lead to the first of those who came meanwhile."""
@@ -52,6 +56,9 @@ class Combiner(Generic[T]):
             callers, self._waiting = self._waiting, []
         try:
             self._serve([caller.item for caller in callers])
+        except BaseException as error:  # noqa: BLE001  It is raised again, for every caller.
+            for caller in callers:
+                caller.error = error
         finally:
             with self._lock:
                 heir = self._waiting[0] if self._waiting else None
@@ -62,3 +69,14 @@ class Combiner(Generic[T]):
                 caller.served = True
                 if caller is not leader:
                     caller.gate.release()
+
+
+def _wait(caller: _Caller[T]) -> None:
+    """Wait at the gate, whatever happens: a caller that left might be the one who is to lead."""
+    while True:
+        try:
+            caller.gate.acquire()
+        except BaseException as error:  # noqa: BLE001  It is raised as soon as nobody relies on this thread.
+            caller.error = error
+        else:
+            return

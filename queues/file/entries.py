@@ -37,10 +37,10 @@ class Entry:
 
 def encoded_entry(entry: Entry, number: int) -> bytes:
     """Return the entry as it stands in the journal."""
-    sizes = " ".join(str(len(record)) for record in entry.records)
+    counted = b"%012d" % number
+    said = f"{entry.kind} {' '.join(str(len(record)) for record in entry.records)}\n".encode()
     content = b"".join(entry.records)
-    said = f"{entry.kind} {sizes}\n".encode()
-    return b"%012d %08x %b%b" % (number, zlib.crc32(content, zlib.crc32(said)), said, content)
+    return b"%b %08x %b%b" % (counted, _checksum(counted, said, content), said, content)
 
 
 def entries_in(journal: bytes) -> Iterator[Entry]:
@@ -53,12 +53,18 @@ def entries_in(journal: bytes) -> Iterator[Entry]:
     while (line := _LINE.match(journal, position)) is not None:
         number, sizes = int(line[1]), [int(size) for size in line[4].split()]
         end = line.end() + sum(sizes)
-        content = journal[line.end() : end]
-        said = journal[line.start(3) : line.end()]
-        if number != (expected or number) or zlib.crc32(content, zlib.crc32(said)) != int(line[2], 16):
+        said, content = journal[line.start(3) : line.end()], journal[line.end() : end]
+        if expected not in (None, number) or _checksum(line[1], said, content) != int(line[2], 16):
             return
         yield Entry(Kind(line[3].decode()), _cut(content, sizes))
         position, expected = end, number + 1
+
+
+def _checksum(*parts: bytes) -> int:
+    checksum = 0
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return checksum
 
 
 def _cut(content: bytes, sizes: list[int]) -> tuple[bytes, ...]:

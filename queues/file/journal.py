@@ -124,9 +124,9 @@ class Journal:
             for step in steps:
                 step.error = error
             return []
-        self._number += len(steps)
         try:
             self._open.commit(data)
+            self._number += len(steps)
         except OSError as error:
             self._site.doubt = f"writing {self._open.path} failed: {os.strerror(error.errno or 0)}"
             for step in steps:
