@@ -15,6 +15,8 @@ from core import Fail
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome, ChromeOptions
 
+#: What the browser may be called; the first that is there is taken.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _SWITCHES = (
     "--headless=new",
     "--disable-background-networking",
@@ -64,7 +66,7 @@ def browser(*, page_timeout: float) -> Iterator[tuple[Chrome, Egress]]:
 
 
 def _set_up(options: ChromeOptions, proxy_port: int) -> ChromeOptions:
-    options.binary_location = _found("chromium", "chromium-browser", "google-chrome")
+    options.binary_location = _found(*BROWSERS)
     for switch in _SWITCHES:
         options.add_argument(switch)
     options.add_argument(f"--proxy-server=http://127.0.0.1:{proxy_port}")

@@ -42,7 +42,7 @@ class Found:
 def setting(env: str, default: str, read: Callable[[str], Any], text: str, **more: Any) -> Any:
     """Return a dataclass field that carries its Setting; `text` is its help, `more` its remaining fields."""
     declared = Setting(env, default, read, text, **more)
-    return field(metadata={"setting": declared}, repr=not declared.secret)
+    return field(metadata={"setting": declared}, repr=False)  # an engine's address may hold a password too
 
 
 def settings_of(kind: Any) -> dict[str, Setting]:

@@ -141,14 +141,14 @@ class Disk:
         """Make the content of an open file durable, and of its inode what is needed to read it."""
         os.fdatasync(fd)
 
-    def sync_all(self, folder: OpenFolder) -> None:
-        """Make durable all that was written to the folder's file system before: files, names and modes.
+    def sync_all(self, fd: int) -> None:
+        """Make durable all that was written to an open file's file system before: files, names and modes.
 
-        Errors of writing back since the folder was opened are told too (Linux 5.8).
+        Errors of writing back since the file was opened are told too (Linux 5.8).
         """
-        if _libc.syncfs(folder.fd) != 0:
+        if _libc.syncfs(fd) != 0:
             number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), folder.path)
+            raise OSError(number, os.strerror(number))
 
     def is_removed(self, folder: OpenFolder) -> bool:
         """Return whether the folder has been removed while it was held open."""

@@ -98,6 +98,11 @@ class Journal:
                 self._site.folders.settle(self.folder)
                 volume.close()
 
+    @property
+    def fd(self) -> int:
+        """A descriptor that has been open since before the first entry."""
+        return self._volumes()[0].fd
+
     def is_mine(self, path: str) -> bool:
         """Return whether this object uses that volume."""
         return path in {volume.path for volume in self._volumes()}

@@ -44,6 +44,7 @@ class Parts:
         self._make_readers(site)
         self._make_queue(site, options)
         self._make_changes(site)
+        self._make_caretakers(site)
         self._make_doors(site, options)
 
     def _make_readers(self, site: Site) -> None:
@@ -75,13 +76,6 @@ class Parts:
             whereabouts=self.whereabouts,
             deferred=self.deferred,
         )
-        self.picking = Picking(
-            site,
-            claims=self.claims,
-            waiting=self.waiting,
-            deferred=self.deferred,
-            whereabouts=self.whereabouts,
-        )
 
     def _make_changes(self, site: Site) -> None:
         self.publishing = Publishing(
@@ -100,6 +94,15 @@ class Parts:
             whereabouts=self.whereabouts,
             deferred=self.deferred,
         )
+        self.picking = Picking(
+            site,
+            claims=self.claims,
+            waiting=self.waiting,
+            deferred=self.deferred,
+            whereabouts=self.whereabouts,
+        )
+
+    def _make_caretakers(self, site: Site) -> None:
         self.rescue = Rescue(
             site,
             records=self.records,
@@ -115,8 +118,6 @@ class Parts:
             tombstones=self.tombstones,
             whereabouts=self.whereabouts,
         )
-
-    def _make_doors(self, site: Site, options: FileOptions) -> None:
         self.keys = Keys(site)
         self.replay = Replay(
             site,
@@ -128,6 +129,8 @@ class Parts:
             whereabouts=self.whereabouts,
             keys=self.keys,
         )
+
+    def _make_doors(self, site: Site, options: FileOptions) -> None:
         self.submits = Submits(
             site,
             records=self.records,

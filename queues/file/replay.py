@@ -48,8 +48,6 @@ class Replay:
         self._publishing = publishing
         self._whereabouts = whereabouts
         self._keys = keys
-        # Errors of writing back are told to a descriptor that was open when they happened.
-        self._base = site.disk.open_folder(site.layout.base)
         self._one_at_a_time = threading.Lock()
 
     def finish(self) -> bool:
@@ -64,7 +62,7 @@ class Replay:
                 return False
             entries = [] if mine is None else mine.unfinished
             restored = self._make_true([*entries, *(entry for path in dead for entry in self._entries(path))])
-            self._sync_all()
+            self._sync_all(self._journal.fd if mine is None else mine.fd)
             for path in dead:
                 self._disk.unlink(path)
             if mine is not None:
@@ -72,11 +70,11 @@ class Replay:
                 self._journal.use_again(mine)
             return restored
 
-    def _sync_all(self) -> None:
+    def _sync_all(self, fd: int) -> None:
         try:
-            self._disk.sync_all(self._base)
+            self._disk.sync_all(fd)
         except OSError as error:
-            self._site.doubt = f"syncing {self._base.path} failed: {os.strerror(error.errno or 0)}"
+            self._site.doubt = f"syncing {self._layout.base} failed: {os.strerror(error.errno or 0)}"
             raise
 
     def _paths(self) -> Iterator[str]:

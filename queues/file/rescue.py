@@ -6,7 +6,7 @@ import contextlib
 from contextlib import ExitStack
 from dataclasses import replace
 
-from core.errors import RecordDamaged
+from core.errors import JobExpired, JobNotFound, RecordDamaged
 from core.jobs import Job
 from queues.file.claims import Busy, Claims, Held
 from queues.file.layout import job_id_in
@@ -89,7 +89,7 @@ class Rescue:
         except RecordDamaged as error:
             self._quarantine.put(running, error.reason)
             return None
-        if self._whereabouts.is_over(job_id):
+        if self._is_over(job_id):
             self._publishing.clear_running(job_id)
             return None
         if not record.claimed:
@@ -97,6 +97,18 @@ class Rescue:
             self._publishing.announce(record.job)
             return None
         return record
+
+    def _is_over(self, job_id: str) -> bool:
+        """Return whether the job has ended; a damaged final record is put aside and does not count."""
+        try:
+            if self._whereabouts.is_over(job_id):
+                self._whereabouts.read(job_id, whole_result=False)
+                return True
+        except (JobNotFound, JobExpired):
+            return True
+        except RecordDamaged:
+            pass
+        return False
 
     def _sweep(self, wishes: list[str]) -> None:
         """Remove requests to cancel for jobs that run no more."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from core.jobs import Job
 from queues.file.claims import Claims
-from queues.file.disk import Disk, OpenFolder
+from queues.file.disk import Disk
 from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
 from queues.file.publishing import Publishing
@@ -29,7 +29,7 @@ class UnsyncedJournal(Disk):
 class WipedTooEarly(Disk):
     """Forget what stands in the journal before the files are durable."""
 
-    def sync_all(self, folder: OpenFolder) -> None:
+    def sync_all(self, fd: int) -> None:
         pass
 
 

@@ -24,19 +24,20 @@ DOORS = {
     "api": {"core"},
     "web": {"core", "api"},
     "actions": {"core"},
-    "client": {"cloud"},
+    # It examines what all of these keep; of the actions only which browser they look for.
+    "doctor": {"config", "core", "queues", "cloud", "actions"},
+    "client": {"core", "cloud", "doctor"},
     "wiring": {"config", "core", "queues", "cloud"},
     "app": {"wiring", "api", "web", "config", "core"},
     "gunicorn.conf": {"wiring", "config", "app", "core"},
 }
 #: Room or file → the third-party packages at home there; a file's own list adds to that of its room.
 HOMES = {
-    "core/registry.py": {"pydantic"},
     "core/signature.py": {"pydantic"},
     "core/pool.py": {"apscheduler"},
     "core/scheduler.py": {"apscheduler", "yaml"},
     "core/timing.py": {"cronsim"},
-    "core/metrics.py": {"prometheus_client"},
+    "core/exposition.py": {"prometheus_client"},
     "core/logger.py": {"pythonjsonlogger"},
     "queues": {"rq", "redis", "celery", "psycopg", "psycopg_pool"},
     "cloud": {"requests"},

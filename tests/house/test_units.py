@@ -15,6 +15,7 @@ import pytest
 
 from cloud import watchdog
 from config import Config
+from tests.conftest import Evidence
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ["aafai-bus.service", "aafai-bus-watchdog.service"]
@@ -66,19 +67,22 @@ def test_a_mistyped_key_would_be_noticed(installed: Path) -> None:
 
 @needs_systemd
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service_is_exposed_to_at_most_2_5_of_10(installed: Path, name: str) -> None:
+def test_a_service_is_exposed_to_at_most_2_5_of_10(installed: Path, name: str, evidence: Evidence) -> None:
     rated = analyze(installed, "security", "--offline=true", "--threshold=25", f"./{name}")
 
+    (exposure,) = re.findall(r"Overall exposure level for \S+ (\d+\.\d)", rated.stdout)
+    evidence("P21", f"{name} rated by systemd", trials=1, exposure=exposure)
     assert rated.returncode == 0, rated.stdout
 
 
 @needs_systemd
-def test_a_service_without_its_hardening_would_be_noticed(installed: Path) -> None:
+def test_a_service_without_its_hardening_would_be_noticed(installed: Path, evidence: Evidence) -> None:
     unit = installed / "aafai-bus.service"
     unit.write_text(unit.read_text().replace("CapabilityBoundingSet=", "#"))
 
     rated = analyze(installed, "security", "--offline=true", "--threshold=25", f"./{unit.name}")
 
+    evidence("P21", "a unit without its bounds", trials=1, mutants=1, caught=int(rated.returncode != 0))
     assert rated.returncode != 0
 
 

@@ -28,7 +28,7 @@ class QuickDisk(Disk):
     def sync_data(self, fd: int) -> None:
         pass
 
-    def sync_all(self, folder: OpenFolder) -> None:
+    def sync_all(self, fd: int) -> None:
         pass
 
 
@@ -54,6 +54,8 @@ class RecordingDisk(QuickDisk):
     """Note every call, so that the states that a power cut leaves can be built from them."""
 
     def __init__(self) -> None:
+        #: How many states were made of the calls.
+        self.states = 0
         self.calls: list[Call] = []
         #: How many calls it took to open the engine.
         self.opened = 0
@@ -117,8 +119,8 @@ class RecordingDisk(QuickDisk):
     def sync_data(self, fd: int) -> None:
         self.calls.append(Call("sync file", inode=self.status_of(fd).st_ino))
 
-    def sync_all(self, folder: OpenFolder) -> None:
-        self.calls.append(Call("sync all", folder.path))
+    def sync_all(self, fd: int) -> None:
+        self.calls.append(Call("sync all"))
 
     def mark_claimed(self, fd: int) -> None:
         super().mark_claimed(fd)

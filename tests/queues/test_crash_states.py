@@ -20,10 +20,12 @@ from queues.file.entries import Kind
 from queues.file.journal import Journal
 from queues.file.options import FileOptions
 from queues.file.replay import Replay
+from tests.conftest import Effort, Evidence
 from tests.queues.disks import Call, QuickDisk, RecordingDisk, rebuilt
 from tests.queues.story import Story, audit
 
 OPTIONS = FileOptions(min_free_bytes=0, min_free_share=0.0, reserve_bytes=0, journal_step=4096)
+WHAT = "states that a power cut may leave between any two disk calls, each opened, drained and audited"
 NAMING = {"create", "rename", "link", "unlink", "make folder", "remove folder"}
 
 
@@ -39,7 +41,7 @@ class SyncsNoVolumes(RecordingDisk):
 
 
 class SyncsNothingInTheEnd(RecordingDisk):
-    def sync_all(self, folder: OpenFolder) -> None:
+    def sync_all(self, fd: int) -> None:
         pass
 
 
@@ -183,10 +185,11 @@ def halfway(before: bytes, after: bytes) -> bytes:
     return after[:middle] + before[middle:]
 
 
-def violations(base: Path, disk: RecordingDisk) -> Iterator[str]:
+def violations(base: Path, disk: RecordingDisk, *, seed: int = 1) -> Iterator[str]:
     """Tell the story once, then boot and audit the states that a cut may have left; yield what is wrong."""
     story = told(base, disk)
-    for cut in cuts(disk.calls, random.Random(1), opened=disk.opened):
+    for cut in cuts(disk.calls, random.Random(seed), opened=disk.opened):
+        disk.states += 1
         shutil.rmtree(base)
         base.mkdir()
         rebuilt(dict(cut.tree), dict(cut.contents), set(cut.marked), disk.mtimes)
@@ -196,26 +199,55 @@ def violations(base: Path, disk: RecordingDisk) -> Iterator[str]:
         yield from (f"after {cut.until} ({disk.calls[cut.until - 1]}): {what}" for what in wrong)
 
 
-def test_no_power_cut_loses_or_repeats_what_was_acknowledged(quick_folder: Path) -> None:
-    assert list(violations(quick_folder, RecordingDisk())) == []
+def test_no_power_cut_loses_or_repeats_what_was_acknowledged(
+    quick_folder: Path, effort: Effort, evidence: Evidence
+) -> None:
+    states, wrong = 0, []
+    for seed in range(1, 1 + effort(1, 10)):
+        disk = RecordingDisk()
+        wrong += list(violations(quick_folder, disk, seed=seed))
+        states += disk.states
+        shutil.rmtree(quick_folder)
+
+    figures = {name: sum(name in what for what in wrong) for name in ("lost", "torn")}
+    evidence("P2", WHAT, trials=states, **figures, unexpected=len(wrong) - sum(figures.values()))
+    assert wrong == []
+    assert states > 500
+
+
+Caught = Callable[[Path, RecordingDisk], bool]
+
+
+@pytest.fixture
+def caught(evidence: Evidence) -> Caught:
+    """Tell whether a broken engine shows in one of its states, and take that down."""
+
+    def is_caught(base: Path, disk: RecordingDisk) -> bool:
+        is_wrong = next(violations(base, disk), None) is not None
+        evidence("P2", "broken engines crashed", trials=disk.states, mutants=1, caught=int(is_wrong))
+        return is_wrong
+
+    return is_caught
 
 
 @pytest.mark.parametrize("disk", [SyncsNoJournal, SyncsNoVolumes, SyncsNothingInTheEnd, SyncsNoResults])
-def test_an_engine_that_syncs_too_little_is_caught(quick_folder: Path, disk: type[RecordingDisk]) -> None:
-    assert next(violations(quick_folder, disk()), None) is not None
+def test_an_engine_that_syncs_too_little_is_caught(
+    quick_folder: Path, disk: type[RecordingDisk], caught: Caught
+) -> None:
+    assert caught(quick_folder, disk())
 
 
 @pytest.mark.parametrize("step", ["_store", "_is_taken", "_renew", "_claim", "_end"])
 def test_a_replay_that_leaves_a_step_out_is_caught(
-    quick_folder: Path, step: str, monkeypatch: pytest.MonkeyPatch
+    quick_folder: Path, step: str, monkeypatch: pytest.MonkeyPatch, caught: Caught
 ) -> None:
     monkeypatch.setattr(Replay, step, lambda *_: False)
 
-    assert next(violations(quick_folder, RecordingDisk()), None) is not None
+    assert caught(quick_folder, RecordingDisk())
 
 
 def test_an_engine_that_shows_a_step_before_it_is_durable_is_caught(
-    quick_folder: Path, monkeypatch: pytest.MonkeyPatch
+    quick_folder: Path, monkeypatch: pytest.MonkeyPatch, caught: Caught
 ) -> None:
     commit = Journal.commit
 
@@ -226,4 +258,4 @@ def test_an_engine_that_shows_a_step_before_it_is_durable_is_caught(
 
     monkeypatch.setattr(Journal, "commit", too_early)
 
-    assert next(violations(quick_folder, RecordingDisk()), None) is not None
+    assert caught(quick_folder, RecordingDisk())

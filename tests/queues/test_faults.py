@@ -14,6 +14,7 @@ from core.jobs import DEFAULT_QUEUE, State
 from queues.file.disk import OpenFolder
 from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
+from tests.conftest import Effort, Evidence
 from tests.factories import NOW, a_job
 from tests.queues.conftest import MakeEngine
 from tests.queues.disks import FaultyDisk, QuickDisk
@@ -43,12 +44,14 @@ def told(folder: Path, disk: FaultyDisk) -> Story | None:
         (errno.ENOSPC, False, 3),
         (errno.ENOSPC, True, 5),
         (errno.EMFILE, False, 4),
+        (errno.EDQUOT, False, 5),
+        (errno.EROFS, True, 7),
     ],
 )
 def test_no_failing_call_loses_or_repeats_what_was_acknowledged(
-    quick_folder: Path, error: int, for_ever: bool, stride: int
+    quick_folder: Path, error: int, for_ever: bool, stride: int, *, effort: Effort, evidence: Evidence
 ) -> None:
-    number, wrong = 1, []
+    number, wrong, trials, stride = 1, [], 0, effort(stride, 1)
     while True:
         disk = FaultyDisk(number, error=error, for_ever=for_ever)
         story = told(quick_folder, disk)
@@ -61,7 +64,18 @@ def test_no_failing_call_loses_or_repeats_what_was_acknowledged(
         heir.close()
         shutil.rmtree(quick_folder)
         number += stride
+        trials += 1
 
+    figures = {name: sum(name in what for what in wrong) for name in ("lost", "ran twice", "still there")}
+    evidence(
+        "P3",
+        "each disk call failing, once and for ever: EIO, ENOSPC, EDQUOT, EMFILE, EROFS",
+        trials=trials,
+        lost=figures["lost"],
+        duplicated=figures["ran twice"],
+        stuck=figures["still there"],
+        unexpected=len(wrong) - sum(figures.values()),
+    )
     assert number > 100
     assert wrong == []
 
@@ -83,8 +97,8 @@ class BreakingDisk(QuickDisk):
     def sync_data(self, fd: int) -> None:
         self._perhaps("sync_data", str(fd))
 
-    def sync_all(self, folder: OpenFolder) -> None:
-        self._perhaps("sync_all", folder.path)
+    def sync_all(self, fd: int) -> None:
+        self._perhaps("sync_all", str(fd))
 
     def _perhaps(self, name: str, path: str) -> None:
         if name in self.broken:

@@ -207,3 +207,21 @@ def test_wishes_for_jobs_that_run_no_more_are_swept(make_engine: MakeEngine, bas
     engine.abandoned(NOW)
 
     assert not wish.exists()
+
+
+def test_a_damaged_final_record_does_not_cost_the_running_job_beside_it(
+    make_engine: MakeEngine, base: Path
+) -> None:
+    worker = make_engine()
+    worker.add(a_job())
+    job = claimed(worker)
+    worker.upkeep(NOW)
+    final = base / "outbound" / job.id[:8] / f"{job.id}.json"
+    final.parent.mkdir()
+    final.write_bytes(b"{")
+    worker.close()
+
+    (lost,) = make_engine().abandoned(NOW)
+
+    assert lost.id == job.id
+    assert not final.exists()

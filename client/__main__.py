@@ -1,0 +1,43 @@
+"""The `bus` command: finds the command that was asked for and calls it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+
+import click
+
+#: Command to where it lives: module, and what it is called there.
+COMMANDS = {"doctor": ("client.doctor", "doctor")}
+
+
+class Commands(click.Group):
+    """The commands, each imported only when it is called or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of that name; None when there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def bus() -> None:
+    r"""Look after an aafai-bus.
+
+    \b
+    bus doctor          what is wrong with the queue's folder and what is needed beside it
+    bus doctor --fix    mend what can be mended without losing anything
+
+    Settings are those of the environment: `python -m config` prints them.
+    """
+
+
+if __name__ == "__main__":
+    bus(prog_name=os.environ.get("BUS_COMMAND", "bus"))

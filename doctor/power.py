@@ -1,0 +1,52 @@
+"""Whether the bus may switch the machine off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cloud.switches import open_switches
+from core.errors import ConfigError
+from doctor.findings import Flaw, Kind, Mark
+from doctor.patient import Patient
+
+_BAD = Kind(
+    code="power_switch_wrong",
+    mark=Mark.PROBLEM,
+    one="The power switch is wrongly set",
+    why="The bus refuses to start.",
+    remedy="Set AAFAI_POWER_SWITCH to none, systemd or command:/path/to/program",
+)
+_REFUSED = Kind(
+    code="power_switch_refused",
+    mark=Mark.PROBLEM,
+    one="A power switch will not work",
+    many="{n} power switches will not work",
+    why="The machine stays on when nothing is left to do, and goes on costing money.",
+    remedy="sudo install -m 0644 aafai-bus-poweroff.rules /etc/polkit-1/rules.d/50-aafai-bus-poweroff.rules",
+)
+_NONE = Kind(
+    code="power_switch_none",
+    mark=Mark.NOTE,
+    one="There is no power switch, although this is production",
+    why="The machine is never switched off by the bus.",
+    remedy="Set AAFAI_POWER_SWITCH=systemd",
+)
+
+
+def check_power(patient: Patient) -> Iterator[Flaw | str]:
+    """Yield what keeps the bus from switching the machine off."""
+    try:
+        switches = open_switches(patient.config.power_switch)
+    except ConfigError as error:
+        yield Flaw(_BAD, detail=error.message)
+        return
+    if not switches:
+        yield "no switch: the machine stays on"
+        if patient.config.production:
+            yield Flaw(_NONE)
+    for switch in switches:
+        problem = switch.check()
+        if problem is None:
+            yield f"the switch {switch.name} may be used"
+        else:
+            yield Flaw(_REFUSED, detail=problem)
