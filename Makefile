@@ -10,7 +10,7 @@ pip := $(python) -m pip --quiet --disable-pip-version-check --no-input install -
 compile := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help setup demo serve test check lint types bench torture requirements clean browser programs
+.PHONY: help setup demo serve test check lint types bench torture requirements clean browser programs servers
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -38,23 +38,23 @@ types: .venv/tools-ready  ## Check types
 	@echo "Checking types …"
 	@$(python) -m mypy
 
-bench: .venv/tools-ready  ## Measure the bus and print its figures beside their references
-	@for file in benchmarks/[a-z]*.py; do \
-	    echo "== $$file"; $(python) -m "benchmarks.$$(basename "$$file" .py)" || exit 1; \
-	done
+bench: .venv/tools-ready .venv-peers/ready | servers  ## Measure the bus beside other queues, rewrite docs/benchmarks.md (an hour; OPTIONS=--quick)
+	@$(python) -m benchmarks $(OPTIONS)
 
 torture: .venv/tools-ready  ## Cut the power of a loaded queue 200 times on ext4 and XFS each (as root)
 	@$(python) -m tests.faults.torture
 
 setup: .venv/tools-ready  ## Install everything that running, testing and checking need
+	@# A service may not write here: its every start would compile all modules anew.
+	@$(python) -m compileall -q actions api cloud config core queues *.py
 
 requirements: .venv/tools-ready  ## Compile requirements*.in to the pinned, hashed requirements*.txt
-	@for name in requirements requirements-dev requirements-engines; do \
+	@for name in requirements requirements-dev requirements-engines requirements-peers; do \
 	    echo "Compiling $$name.txt …"; $(compile) $$name.in --output-file $$name.txt || exit 1; \
 	done
 
 clean:  ## Remove what make and the tools built; jobs in ./var stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a recipe runs again only when the requirements it installs have changed. The programs that come from
@@ -70,8 +70,18 @@ clean:  ## Remove what make and the tools built; jobs in ./var stay
 	@$(pip) -r requirements.txt -r requirements-dev.txt
 	@touch $@
 
+# The queues that are compared with have an environment of their own: what they need is nothing to the bus.
+.venv-peers/ready: requirements-peers.txt | .venv/bus-ready
+	@echo "Installing the queues that the bus is measured beside …"
+	@$(python) -m venv --clear .venv-peers
+	@$(subst .venv/,.venv-peers/,$(pip)) -r requirements-peers.txt
+	@touch $@
+
 browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare
+
+servers:
+	@tools/system-packages redis-server postgres gcc mkfs.ext4 mkfs.xfs
