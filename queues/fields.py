@@ -15,6 +15,9 @@ Reader = Callable[[str, Mapping[str, Json]], Any]
 #: A name that a queue can have: it is also a folder's.
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
+#: Unix seconds some 30,000 years from now; no disk can date a file by numbers without any bound.
+_BEYOND_TIME = 1e12
+
 
 def text(name: str, document: Mapping[str, Json]) -> str:
     """Return a string."""
@@ -68,10 +71,12 @@ def priority(name: str, document: Mapping[str, Json]) -> int:
 
 
 def number(name: str, document: Mapping[str, Json]) -> float:
-    """Return a number."""
+    """Return a number, no larger than a time that a file can be dated with."""
     value = document[name]
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise _wrong(name, "a number")
+    if abs(value) >= _BEYOND_TIME:
+        raise _wrong(name, "a number below 1e12")
     return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ T = TypeVar("T")
 
 #: Empty files beside the reserve: an end takes an inode for its record and one for a bucket that is new.
 _SPARE_INODES = 8
+_MOMENT = 0.02  # seconds
 
 
 class Room:
@@ -21,6 +23,8 @@ class Room:
 
     def __init__(self, site: Site, *, min_free_bytes: int, min_free_share: float, reserve_bytes: int) -> None:
         self._disk = site.disk
+        self._clock = site.clock
+        self._roomy_until = -math.inf
         self._base = site.layout.base
         self._reserve = f"{self._base}/reserve.bin"
         self._spares = [f"{self._base}/reserve.{number}" for number in range(1, _SPARE_INODES + 1)]
@@ -29,7 +33,13 @@ class Room:
         self._reserve_bytes = reserve_bytes
 
     def admit(self) -> None:
-        """Raise DiskFull when a new job would take what the accepted ones may need."""
+        """Raise DiskFull when a new job would take what the accepted ones may need.
+
+        Room that was there a moment ago is there still.
+        """
+        now = self._clock.monotonic()
+        if now < self._roomy_until:
+            return
         room = self._disk.room(self._base)
         free, size = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
         if free < max(self._min_free_bytes, size * self._min_free_share):
@@ -42,6 +52,7 @@ class Room:
                 f"The disk is nearly out of inodes: {room.f_favail} are left.",
                 hint="Remove small files, or purge old jobs.",
             )
+        self._roomy_until = now + _MOMENT
 
     def keep_reserve(self) -> None:
         """Make the reserve if it is not there and there is room for it."""

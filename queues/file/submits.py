@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from core.errors import IdempotencyConflict, JobExpired, JobNotFound, QueueFull, RecordDamaged
-from core.ids import submitted_ms
 from core.jobs import Job, State
 from queues.file.keys import Keys
+from queues.file.novelty import Novelty
 from queues.file.publishing import Publishing
 from queues.file.records import Draft, Records
 from queues.file.room import Room
@@ -46,8 +46,7 @@ class Submits:
         self._room = room
         self._tally = tally
         self._max_pending = max_pending
-        self._opened_ms = site.clock.now() * 1000
-        self._newest = ""
+        self._novelty = Novelty(site.clock.now())
         self._counting = threading.Lock()
         self._pending = max_pending  # at least as many as wait, as far as this object knows
 
@@ -112,22 +111,11 @@ class Submits:
         return None
 
     def _known_by_id(self, job: Job) -> Job | None:
-        if self._is_new(job.id):
+        if self._novelty.is_new(job.id):
             return None
         if self._whereabouts.look(job.id) is not None:
             return self._stored(job)
         return job if self._tombstones.has(job.id) else None
-
-    def _is_new(self, job_id: str) -> bool:
-        """Return whether the id was made after this object was opened and after all that it stored.
-
-        Ids are made by the process that submits, so nobody else can have stored such a one. It spares a dozen
-        looks at each submission.
-        """
-        with self._counting:
-            is_new = job_id > self._newest and submitted_ms(job_id) > self._opened_ms
-            self._newest = max(self._newest, job_id)
-            return is_new
 
     def _stored(self, first: Job) -> Job | None:
         """Return what became of a job, or itself if its record is gone; None if it was never stored."""

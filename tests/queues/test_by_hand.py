@@ -17,6 +17,9 @@ from queues.file.ground import file_system_of
 from tests.factories import NOW, a_job, an_id
 from tests.queues.conftest import MakeEngine
 
+#: An integer that no float can hold.
+BIG = 10**400
+
 
 def claimed(engine: FileEngine) -> Job | None:
     return engine.claim("w", now=NOW, lease=30, queues=[DEFAULT_QUEUE])
@@ -170,6 +173,12 @@ def test_a_waiting_file_edited_by_hand_runs_as_edited(engine: FileEngine, base: 
         lambda path: path.write_bytes(path.read_bytes().replace(b"fakejob", b"fake\xffob")),
         lambda path: path.write_text(path.read_text().replace('"attempt": 0', '"attempt": "none"')),
         lambda path: path.write_text(path.read_text().replace(path.stem, an_id())),
+        lambda path: path.write_text(
+            path.read_text().replace('"priority"', '"run_after": 1e300, "priority"')
+        ),
+        lambda path: path.write_text(
+            path.read_text().replace('"priority"', f'"run_after": {BIG}, "priority"')
+        ),
         lambda path: (path.unlink(), path.mkdir()),
         lambda path: (path.unlink(), path.symlink_to("/etc/passwd")),
         lambda path: (path.unlink(), os.mkfifo(path)),
@@ -211,6 +220,14 @@ def test_a_damaged_final_record_is_told_for_its_id_only(engine: FileEngine, base
     assert engine.get(sound.id) == sound
     assert engine.count()[State.SUCCEEDED] == 1
     assert claimed(engine) is None
+
+
+def test_a_final_record_that_lost_its_state_does_not_wait(engine: FileEngine, base: Path) -> None:
+    damaged = an_ended_job(engine)
+    path = base / "outbound" / damaged.id[:8] / f"{damaged.id}.json"
+    path.write_text(path.read_text().replace('"state": "succeeded"', '"state": "succEeded"'))
+
+    assert engine.count()[State.QUEUED] == 0
 
 
 def test_a_damaged_running_record_is_put_aside_when_its_worker_is_gone(

@@ -80,6 +80,39 @@ def test_no_failing_call_loses_or_repeats_what_was_acknowledged(
     assert wrong == []
 
 
+class HushingDisk(QuickDisk):
+    """Neither write into open files nor link from some call on, and say that all went well."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def write_at(self, fd: int, data: bytes, position: int) -> None:
+        if self._writes():
+            super().write_at(fd, data, position)
+
+    def link(self, source: str, target: str) -> None:
+        if self._writes():
+            super().link(source, target)
+
+    def _writes(self) -> bool:
+        self.left -= 1
+        return self.left > 0
+
+
+def test_a_disk_whose_faults_are_hushed_up_is_caught(quick_folder: Path, evidence: Evidence) -> None:
+    engine = FileEngine(str(quick_folder), OPTIONS, disk=HushingDisk(12))
+    story = Story(engine)
+    story.tell()
+    engine.close()
+
+    heir = FileEngine(str(quick_folder), OPTIONS, disk=QuickDisk())
+    wrong = audit(story, heir, until=0)
+    heir.close()
+
+    evidence("P3", "a disk whose faults are hushed up", trials=1, mutants=1, caught=int(bool(wrong)))
+    assert wrong
+
+
 class BreakingDisk(QuickDisk):
     """Fail chosen calls from when it is told."""
 
