@@ -41,7 +41,7 @@ types: .venv/tools-ready  ## Check types
 bench: .venv/tools-ready .venv-peers/ready | servers  ## Measure the bus beside other queues, rewrite docs/benchmarks.md (an hour; OPTIONS=--quick)
 	@$(python) -m benchmarks $(OPTIONS)
 
-torture: .venv/tools-ready  ## Cut the power of a loaded queue 200 times on ext4 and XFS each (as root)
+torture: .venv/tools-ready  ## Try every promise at whole effort, for an hour, and write docs/guarantees.md (as root)
 	@$(python) -m tests.faults.torture
 
 setup: .venv/tools-ready  ## Install everything that running, testing and checking need

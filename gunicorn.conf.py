@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import signal
@@ -48,18 +49,24 @@ def when_ready(server):
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds_and_microseconds)
 
 
+def post_fork(server, worker):
+    """Look for no garbage during the start: it makes only what stays, and looking takes a tenth of it."""
+    gc.disable()
+
+
 def post_worker_init(worker):
     """Start the kernel, and let the signals that stop the worker begin its drain at once."""
     worker.max_body = settings.max_body
     worker.deadline = settings.request_timeout
     worker.most_per_address = settings.connections_per_address
     kernel = worker.wsgi.extensions["kernel"]
+    # A worker that no longer knows what is on the disk ends; its successor reads it.
+    kernel.bus.events.subscribe("gunicorn", "system.engine_in_doubt", _end_this_worker)
+    kernel.bus.events.subscribe("gunicorn", "system.startup", _collect_garbage_from_now_on)
     kernel.start()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, _draining(kernel, signal.getsignal(number)))
     signal.siginterrupt(signal.SIGTERM, False)
-    # A worker that no longer knows what is on the disk ends; its successor reads it.
-    kernel.bus.events.subscribe("gunicorn", "system.engine_in_doubt", _end_this_worker)
 
 
 def worker_exit(server, worker):
@@ -74,6 +81,11 @@ def worker_exit(server, worker):
 
 def _end_this_worker(event):
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _collect_garbage_from_now_on(event):
+    gc.freeze()
+    gc.enable()
 
 
 def _draining(kernel, handle):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cloud.switches import open_switches
@@ -16,13 +16,14 @@ from core.bus import Bus
 from core.by_hand import ByHand
 from core.clock import Clock, SystemClock
 from core.deliveries import Deliveries
+from core.environment import clean_environment
 from core.errors import ConfigError
 from core.event_bus import EventBus, LocalTransport
 from core.gate import Gate
 from core.idle import Policy
-from core.isolation import clean_environment
 from core.janitor import Janitor
 from core.kernel import Kernel
+from core.leftovers import sweep
 from core.machine import Timings
 from core.metrics import Metrics
 from core.patience import Patience
@@ -32,7 +33,6 @@ from core.registry import Registry
 from core.runner import Runner
 from core.shortcuts import Shortcuts
 from core.survey import Survey
-from core.warden import sweep
 from queues import open_engine
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def assemble(config: Config) -> Kernel:
-    """Open the store, load the actions, put the parts together. Raises ConfigError or EngineUnavailable."""
+    """Open the store, find the actions, put the parts together. Raises ConfigError or EngineUnavailable."""
     logger.configure(level=config.log_level, style=config.log_format)
     clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
     logger.log_events(events)
@@ -50,7 +50,7 @@ def assemble(config: Config) -> Kernel:
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
     runner = _runner(config, bus, registry, clock)
-    pool = Pool(engine, runner, events, clock, slots=slots_of(config.slots, registry), lease=config.lease)
+    pool = Pool(engine, runner, events, clock, slots=config.slots, lease=config.lease)
     bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
     deliveries = Deliveries(events, clock, linger=config.result_linger)
     survey = Survey(engine, deliveries, Activity(events, clock))
@@ -72,16 +72,10 @@ def assemble(config: Config) -> Kernel:
     return kernel
 
 
-def slots_of(sizes: Mapping[str, int], registry: Registry) -> dict[str, int]:
-    """Return the slots of each queue: those of the settings, and one where only an action names it."""
-    named = sorted({spec.limits.queue for spec in registry.actions.values()})
-    return dict.fromkeys(named, 1) | dict(sizes)
-
-
 def _registry(config: Config) -> Registry:
     registry = Registry(config.actions_dir)
     try:
-        registry.load()
+        registry.find()
     except OSError as error:
         raise ConfigError(
             f"AAFAI_ACTIONS_DIR: {config.actions_dir} cannot be read: {error.strerror}."

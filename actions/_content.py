@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from email.message import Message
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import requests
+if TYPE_CHECKING:
+    import requests
 
 #: Bytes of text that a result holds at most.
 LARGEST_TEXT = 10_485_760

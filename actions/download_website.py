@@ -8,7 +8,6 @@ from pydantic import Field, HttpUrl
 
 from actions._browser import browser
 from actions._content import LARGEST_TEXT, decoded, file_name, is_page, is_text, media_type, truncated
-from actions._fetch import fetched, read_up_to
 from core import Fail, JobContext, Retry, action
 
 if TYPE_CHECKING:
@@ -49,6 +48,8 @@ def run(
     Other text is returned as it is; what is no text is kept as a file of the job, and the warning says so.
     Addresses inside networks are refused, also to redirects and to everything that the page loads.
     """
+    from actions._fetch import fetched  # noqa: PLC0415  The server need not load requests.
+
     job.progress(0.0, "asking what the address holds")
     with fetched(str(url), timeout=page_timeout_seconds) as response:
         if not is_page(response):
@@ -58,6 +59,8 @@ def run(
 
 
 def _without_browser(response: requests.Response, job: JobContext) -> PageText:
+    from actions._fetch import read_up_to  # noqa: PLC0415
+
     if not response.ok:
         raise _refused(response.status_code)
     if is_text(response):

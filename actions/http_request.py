@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import requests
 from pydantic import Field, HttpUrl
 
 from actions._content import decoded, file_name, is_text
-from actions._fetch import fetched, read_up_to
 from core import JobContext, action
+
+if TYPE_CHECKING:
+    import requests
 
 _CUT = "The body was cut after {} bytes."
 
@@ -34,6 +35,8 @@ def run(
     Addresses inside networks are refused, redirects to them too. It is sent once: a failed attempt is not
     repeated unless the job asks for more attempts.
     """
+    from actions._fetch import fetched, read_up_to  # noqa: PLC0415  The server need not load requests.
+
     with fetched(
         str(url), method=method, headers=headers, body=body, timeout=timeout_seconds, follow=follow_redirects
     ) as response:

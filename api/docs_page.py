@@ -38,6 +38,7 @@ def docs_blueprint(registry: Registry, *, version: str, secured: bool) -> Bluepr
 
     @documented(Operation(summary="This document", tag="documentation", answers={200: _ANY_JSON}))
     def openapi() -> Response:
+        registry.load_found()  # Soon after the start some may not be imported yet.
         document = document_of(current_app, version=version, actions=registry.actions, secured=secured)
         return answer(document)
 

@@ -43,15 +43,19 @@ class ActionSpec:
     name: str
     #: Its docstring; empty when it has none.
     description: str
-    #: JSON Schema of its params.
-    schema: Mapping[str, Json]
     limits: Limits
-    #: The file it was loaded from.
+    #: The file it was loaded from, and which version of it.
     path: Path
+    stamp: str
     form: Form
     function: Callable[..., Any]
     #: Turns params into the arguments of `function`, in JSON-ready form or as the types it asks for.
     params: ParamsReader
+
+    @property
+    def schema(self) -> Mapping[str, Json]:
+        """JSON Schema of its params."""
+        return self.params.schema
 
     def validate(self, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the given params JSON-ready. Raises InvalidParams naming each problem."""
@@ -61,10 +65,13 @@ class ActionSpec:
 class ParamsReader:
     """Accept any params as they are; `core.signature` knows the reader that follows a signature."""
 
-    #: JSON Schema of the params.
-    schema: Mapping[str, Json] = {"type": "object", "additionalProperties": True}
     #: Whether the function asks for the JobContext.
     wants_context = False
+
+    @property
+    def schema(self) -> Mapping[str, Json]:
+        """JSON Schema of the params."""
+        return {"type": "object", "additionalProperties": True}
 
     def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the params JSON-ready. Raises InvalidParams in the name of the action."""
@@ -73,6 +80,18 @@ class ParamsReader:
     def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:
         """Return the keyword arguments that the params make. Raises InvalidParams naming the action."""
         return dict(params)
+
+
+class ReadParams(ParamsReader):
+    """Hand over arguments that somebody else has read already."""
+
+    def __init__(self, arguments: Mapping[str, Any], *, wants_context: bool) -> None:
+        self._arguments = arguments
+        self.wants_context = wants_context
+
+    def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:
+        """Return them."""
+        return dict(self._arguments)
 
 
 def action(

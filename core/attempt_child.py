@@ -1,142 +1,57 @@
-"""What runs in an attempt's own process: the action, its context, and the channel to the supervisor."""
+"""What runs in an attempt's own process: the action and its context."""
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
-import queue
 import signal
-import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
+from core.actions import ParamsReader, ReadParams
+from core.attempt_channel import AttemptChannel, LoggingToJob
 from core.clock import SystemClock
 from core.context import JobContext
-from core.errors import BusError
-from core.frames import Frames, framed
 from core.invocation import Stopped, invoke, load_failure
-from core.jobs import Json
+from core.loading import load_file, stamp_of
+from core.order import JOB_ID, Order
 from core.outcome import Outcome
-from core.registry import load_file
 
-#: The variable by which everything that an attempt starts can be told.
-JOB_ID = "AAFAI_JOB_ID"
-
-_CHUNK = 65_536
-_LARGEST_MESSAGE = 2**20
+_logging = LoggingToJob()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
-    """What an attempt's process needs to know."""
-
-    job_id: str
-    attempt: int
-    #: The action's file.
-    path: Path
-    params: Mapping[str, Json]
-    #: Where files that belong to the result go.
-    files: Path
-    #: When its time is up, on the monotonic clock, which all processes share.
-    deadline: float | None
-    #: Bytes of JSON that the result may have.
-    result_limit: int
-    #: The environment variables that it gets; HOME and TMPDIR are set beside them.
-    environment: Mapping[str, str]
+def prepare() -> None:
+    """Do once, in a warden, what is the same for every attempt that is forked from it."""
+    tempfile.gettempdir()  # It is remembered, and the environment that names it goes.
+    os.environ.clear()
+    sys.stdout, sys.stderr = _lines_into(1), _lines_into(2)
+    logging.basicConfig(level=logging.INFO, handlers=[_logging], force=True)
 
 
-class SocketChannel:
-    """The action's end of the channel: JSON messages both ways."""
-
-    def __init__(self, number: int) -> None:
-        self._socket = socket.socket(fileno=number)
-        self._lock = threading.Lock()
-        self._stop: str | None = None
-        self._numbers = itertools.count(1)
-        self._answers: dict[int, queue.SimpleQueue[dict[str, Json]]] = {}
-        threading.Thread(target=self._listen, name="channel", daemon=True).start()
-
-    def log(self, level: str, message: str) -> None:
-        """Add an entry to the job's log."""
-        self.send({"kind": "log", "level": level, "message": message})
-
-    def progress(self, fraction: float | None, message: str) -> None:
-        """Tell how far the attempt has come."""
-        self.send({"kind": "progress", "fraction": fraction, "message": message})
-
-    def stop_wished(self) -> str | None:
-        """Return why the attempt is to stop; None while it may go on."""
-        return self._stop
-
-    def submit(self, action: str, params: Mapping[str, Json], options: Mapping[str, Json]) -> str:
-        """Submit a job and return its id. Raises BusError when it is refused."""
-        number = next(self._numbers)
-        answers = self._answers[number] = queue.SimpleQueue()
-        asked = {"action": action, "params": dict(params), "options": dict(options)}
-        self.send({"kind": "submit", "number": number, **asked})
-        answer = answers.get()
-        del self._answers[number]
-        if "job_id" not in answer:
-            refusal = BusError(answer["message"], hint=answer["hint"])
-            refusal.code = answer["code"]
-            raise refusal
-        return str(answer["job_id"])
-
-    def send(self, message: Json) -> None:
-        """Send one message; waits while the supervisor is busy."""
-        frame = framed(message)
-        with self._lock:
-            self._socket.sendall(frame)
-
-    def _listen(self) -> None:
-        frames = Frames(limit=_LARGEST_MESSAGE)
-        while chunk := self._socket.recv(_CHUNK):
-            for message in frames.feed(chunk):
-                if message["kind"] == "stop":
-                    self._stop = message["reason"]
-                else:
-                    self._answers[message["number"]].put(message)
-        # The supervisor is gone, so the warden ends this process now, even if somebody had stopped him.
-        os.kill(os.getppid(), signal.SIGCONT)
-
-
-class LoggingToJob(logging.Handler):
-    """Send what libraries and actions log by `logging` to the job's log."""
-
-    def __init__(self, channel: SocketChannel) -> None:
-        super().__init__(logging.INFO)
-        self.setFormatter(logging.Formatter())  # The message alone, and the traceback when there is one.
-        self._channel = channel
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Send one record."""
-        level = "error" if record.levelno >= logging.ERROR else record.levelname.lower()
-        self._channel.log(level if level in ("info", "warning", "error") else "info", self.format(record))
-
-
-def run_attempt(order: Order, folder: Path, *, channel: int, stdout: int, stderr: int) -> NoReturn:
-    """Run the action once, send its outcome over the channel, and exit."""
+def run_attempt(folder: Path, *, channel: int, stdout: int, stderr: int) -> NoReturn:
+    """Read the order from the channel, run its action once, send the outcome back, and exit."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    _speak_into(stdout, stderr)
+    for number, target in ((stdout, 1), (stderr, 2)):
+        os.dup2(number, target)
+        os.close(number)
+    line = _logging.channel = AttemptChannel(channel)
+    order = line.order()
     _settle_in(folder, {**order.environment, JOB_ID: order.job_id})
-    line = SocketChannel(channel)
-    logging.basicConfig(level=logging.INFO, handlers=[LoggingToJob(line)], force=True)
     outcome = _outcome(order, line)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # What is left takes a moment and must not be torn.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # The action closed it, or put another there.
+            stream.flush()
     line.send({"kind": "ended", **outcome.to_json()})
     os._exit(0)  # Threads and exit functions that an action left behind must not keep the slot.
 
 
-def _outcome(order: Order, line: SocketChannel) -> Outcome:
+def _outcome(order: Order, line: AttemptChannel) -> Outcome:
     job = JobContext(
         job_id=order.job_id,
         attempt=order.attempt,
@@ -147,29 +62,31 @@ def _outcome(order: Order, line: SocketChannel) -> Outcome:
         deadline=order.deadline,
     )
     try:
-        spec = load_file(order.path)
+        # The warden blocks them. What was sent since the fork comes now, when it can be told.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        spec = load_file(order.path, _reader(order))
     except BaseException as error:  # noqa: BLE001  An import may raise anything, SystemExit too.
         return load_failure(error)
     return invoke(spec, order.params, job, result_limit=order.result_limit)
 
 
-def _speak_into(stdout: int, stderr: int) -> None:
-    for number, target in ((stdout, 1), (stderr, 2)):
-        os.dup2(number, target)
-        os.close(number)
-    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+def _reader(order: Order) -> ParamsReader | None:
+    """Return who knows the arguments already; None when this process must read the params itself."""
+    if order.arguments is None or stamp_of(order.path) != order.stamp:
+        return None
+    return ReadParams(order.arguments, wants_context=order.wants_context)
 
 
 def _settle_in(folder: Path, environment: Mapping[str, str]) -> None:
-    """Give the process a HOME and a TMPDIR of its own, and of the server's variables those meant for it."""
+    """Give the process a HOME and a TMPDIR of its own beside the variables that are meant for it."""
     home, temporary = folder / "home", folder / "tmp"
-    home.mkdir()
-    temporary.mkdir()
-    os.environ.clear()
     os.environ.update({**environment, "HOME": str(home), "TMPDIR": str(temporary)})
     tempfile.tempdir = None  # Else Python keeps using the directory that it found before.
     os.chdir(temporary)
+
+
+def _lines_into(number: int) -> TextIO:
+    return os.fdopen(number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _stop(*_: Any) -> None:

@@ -88,6 +88,12 @@ class Verdict:
     #: The longest uptime is over, so the machine stops in spite of all reasons.
     forced: bool = False
 
+    @property
+    def until(self) -> float | None:
+        """Unix seconds to which the reasons last at least, unless work ends some of them before."""
+        ends = [reason.until for reason in self.reasons]
+        return None if None in ends else max(filter(None, ends), default=None)
+
 
 def judge(facts: Facts, policy: Policy) -> Verdict:
     """Return the verdict: stop when no reason to stay is left, or when the longest uptime is over."""

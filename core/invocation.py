@@ -12,8 +12,7 @@ from core.context import JobContext
 from core.errors import Cancel, Fail, InvalidParams, Retry
 from core.job_log import shown
 from core.jobs import Json
-from core.outcome import Ending, Outcome, failure
-from core.registry import last_line
+from core.outcome import Ending, Outcome, failure, last_line
 from core.results import DEFAULT_LIMIT, checked_result
 from core.timing import LONGEST
 

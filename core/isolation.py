@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import socket
-import sys
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from core.attempt import Attempt, Why
-from core.attempt_child import Order
 from core.context import LEVELS
 from core.errors import BusError
 from core.frames import Frames, framed
 from core.job_log import Lines
 from core.jobs import Json
+from core.leftovers import sweep
 from core.outcome import Outcome, failure
 from core.switchboard import Switchboard
-from core.warden import KILL, TERMINATE, Ends, sweep, watch
+from core.warden import KILL, TERMINATE
+from core.wardens import Warden, wardens
 
 if TYPE_CHECKING:
     from core.clock import Clock
-
-#: Variables of the server's environment that an action may see; the settings can add to them.
-PASSED_ON = ("PATH", "LANG", "LANGUAGE", "TZ", "AAFAI_CHROMEDRIVER", "AAFAI_ALLOW_PRIVATE_ADDRESSES")
+    from core.order import Order
 
 _COURTESY = 1.0  # seconds that a cooperative action gets before any signal
+_DELIVERY = 30.0  # seconds for the order to be taken
 _MARGIN = 2**20  # bytes that a message may be longer than the result in it
-
-_forkserver = multiprocessing.get_context("forkserver")
-_forkserver.set_forkserver_preload(["core.warden"])
-# Starting and joining touch bookkeeping that multiprocessing shares between threads unguarded.
-_bookkeeping = threading.Lock()
-
-
-def clean_environment(environment: Mapping[str, str], pass_on: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return what an action may see of the server's environment: no tokens and no settings of the bus."""
-    wanted = {*PASSED_ON, *pass_on}
-    return {name: value for name, value in environment.items() if name in wanted or name.startswith("LC_")}
 
 
 class ProcessAttempt:
@@ -63,37 +49,37 @@ class ProcessAttempt:
         self._board = Switchboard()
         self._attempt.notice = self._board.ring
         try:
-            self._process = self._start()
-            self._serve()
-            if self._exit is None:
-                sweep(self._order.job_id)
-            with _bookkeeping:
-                self._process.join()
-                self._process.close()
+            with wardens.engaged() as self._warden:
+                self._begin(self._warden)
+                self._serve()
         except (OSError, EOFError) as error:
             return failure("not_started", f"The process of the attempt could not be started: {error}")
         finally:
             self._board.close()
+            if self._exit is None:
+                sweep(self._order.job_id)
         return self._attempt.judged(self._outcome or self._silent())
 
-    def _start(self) -> Any:
-        self._control, control = socket.socketpair()
+    def _begin(self, warden: Warden) -> None:
         self._channel, channel = socket.socketpair()
-        readers, writers = zip(_pipe(), _pipe(), strict=True)
-        self._board.attach(self._control, self._on_report)
         self._board.attach(self._channel, self._on_message)
+        readers, writers = zip(_pipe(), _pipe(), strict=True)
         for reader, lines in zip(readers, self._output, strict=True):
             self._board.attach(reader, lines.feed)
-        theirs = (control, channel, *writers)
+        theirs = (channel, *writers)
         try:
-            numbers = (control.fileno(), channel.fileno(), *(end.fileno() for end in writers))
-            return _started(self._order, Ends(numbers, self._attempt.lifeline))
+            lifeline = [] if self._attempt.lifeline is None else [self._attempt.lifeline]
+            warden.begin(self._order.job_id, [*(end.fileno() for end in theirs), *lifeline])
         finally:
             for end in theirs:
                 end.close()
+        self._board.attach(warden.control, self._on_report)
+        self._channel.settimeout(_DELIVERY)
+        self._channel.sendall(framed({"kind": "order", **self._order.to_json()}))
+        self._channel.settimeout(0)
 
     def _serve(self) -> None:
-        while self._board.hears(self._control):
+        while self._exit is None and self._board.hears(self._warden.control):
             self._board.look(self._climb())
             self._attempt.job_log.flush()
         while self._board.look(0):
@@ -128,24 +114,18 @@ class ProcessAttempt:
         self._say({"kind": "stop", "reason": self._attempt.reason()})
 
     def _terminate(self) -> None:
-        self._tell(TERMINATE)
+        self._warden.tell(TERMINATE)
 
     def _kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.kill(self._process.pid, signal.SIGCONT)  # A warden that somebody stopped obeys again.
-        self._tell(KILL)
-
-    def _tell(self, command: bytes) -> None:
-        with suppress(OSError):  # It has just ended.
-            self._control.send(command)
+        self._warden.tell(KILL)
 
     def _say(self, message: Json) -> None:
         with suppress(OSError):  # It has just ended, or listens to nothing.
             self._channel.sendall(framed(message))
 
     def _on_report(self, chunk: bytes) -> None:
-        for report in Frames(limit=len(chunk)).feed(chunk):
-            self._exit = report["exit"]
+        self._exit = int(chunk)
+        self._board.release(self._warden.control)
 
     def _on_message(self, chunk: bytes) -> None:
         try:
@@ -193,22 +173,6 @@ class ProcessAttempt:
         name = next((known.name for known in signal.Signals if known == number), "signal")
         hint = ", not by the bus: the usual cause is that memory ran out" if number == signal.SIGKILL else ""
         return failure("killed", f"The action was killed by {name} ({number}){hint}.")
-
-
-def _started(order: Order, ends: Ends) -> Any:
-    with _bookkeeping:
-        _forget_main()
-        process = _forkserver.Process(target=watch, args=(order, ends), name=f"job {order.job_id}")
-        process.start()
-    return process
-
-
-def _forget_main() -> None:
-    """Keep CPython before 3.13.8 from running the program's main file again in every child."""
-    main = sys.modules["__main__"]
-    main.__spec__ = None
-    if hasattr(main, "__file__"):
-        del main.__file__
 
 
 def _pipe() -> tuple[BinaryIO, BinaryIO]:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 TICK = 1.0  # seconds: a dead worker, a dropped file, a due job is noticed within it
 PURGE_EVERY = 60.0
+#: Seconds that the wall clock must have gone steadily before anything counts as old by it.
+TRUST_AFTER = 3600.0
 
 _SOONEST = 0.01
+_JUMP = 60.0
 
 
 class Janitor:
@@ -52,6 +55,8 @@ class Janitor:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
         self._purged_at = clock.monotonic()
+        self._epoch = clock.now() - clock.boottime()
+        self._jumped_at = float("-inf")
         self._trouble = ""
 
     def start(self) -> None:
@@ -111,8 +116,16 @@ class Janitor:
 
     def _purge(self, now: float) -> None:
         self._purged_at = self._clock.monotonic()
-        self._engine.purge(now - self._result_ttl)
-        self._remove_artefacts(older_than_ms=(now - self._result_ttl) * 1000)
+        if self._is_trusted(now):
+            self._engine.purge(now - self._result_ttl)
+            self._remove_artefacts(older_than_ms=(now - self._result_ttl) * 1000)
+
+    def _is_trusted(self, now: float) -> bool:
+        """Return whether the wall clock has not jumped of late: a wrong one must not cost results."""
+        boottime = self._clock.boottime()
+        if abs(now - boottime - self._epoch) > _JUMP:
+            self._epoch, self._jumped_at = now - boottime, boottime
+        return boottime - self._jumped_at >= TRUST_AFTER
 
     def _remove_artefacts(self, older_than_ms: float) -> None:
         for folder in self._downloads.iterdir() if self._downloads.is_dir() else ():

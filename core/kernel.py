@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,25 +50,23 @@ class Kernel:
     version: str = VERSION
     #: Another one at every start: clients tell a new boot from an old one.
     boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    #: Set when every action is imported and the slots claim.
+    ready: threading.Event = field(default_factory=threading.Event)
     _orders: queue.SimpleQueue[Callable[[], object] | None] = field(default_factory=queue.SimpleQueue)
     _drained: threading.Event = field(default_factory=threading.Event)
     _draining: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
-        """Begin to work: claim jobs if workers are to start, look after the store, watch for idleness."""
-        for name, reason in self.registry.broken.items():
-            self._say("system.broken_action", name=name, reason=reason)
+        """Look after the store, watch for idleness, and get ready to claim, while jobs are accepted already.
+
+        What it takes to run a job takes longer to import than what it takes to accept one.
+        """
         for warning in (*self.warnings, *self.bus.engine.check()):
             self._say("system.warning", message=warning)
-        if self.auto_start:
-            self.pool.start()
         self.janitor.start()
         self.power.start()
         threading.Thread(target=self._obey, name="orders", daemon=True).start()
-        slots = sum(1 for _ in self.pool.status())
-        self._say(
-            "system.startup", engine=self.bus.engine.name, actions=len(self.registry.actions), slots=slots
-        )
+        threading.Thread(target=self._get_ready, name="get ready", daemon=True).start()
 
     def begin_drain(self, *, hurry: bool = False) -> None:
         """Refuse and claim nothing more, and drain in a thread: what a signal handler may call.
@@ -110,6 +110,24 @@ class Kernel:
             "aafai_uptime_seconds": {"": power.uptime},
         }
 
+    def _get_ready(self) -> None:
+        """Start the slots if workers are to start, import every action, tell which of them are broken."""
+        try:
+            with _giving_way():
+                if self.auto_start:
+                    self.pool.start()
+                self.registry.load_found()
+            self.pool.serve(sorted({spec.limits.queue for spec in self.registry.actions.values()}))
+        except Exception as error:
+            self._say("system.warning", message=f"Jobs are accepted, but not all can be run: {error}")
+            raise
+        for name, reason in self.registry.broken.items():
+            self._say("system.broken_action", name=name, reason=reason)
+        names = len(self.registry.actions)
+        slots = sum(1 for _ in self.pool.status())
+        self._say("system.startup", engine=self.bus.engine.name, actions=names, slots=slots)
+        self.ready.set()
+
     def _obey(self) -> None:
         """Drain when told to, and hurry when told that too."""
         order = self._orders.get()
@@ -121,3 +139,14 @@ class Kernel:
 
     def _say(self, event_type: str, **payload: object) -> None:
         self.bus.events.publish(event_type, KERNEL, payload)
+
+
+@contextmanager
+def _giving_way() -> Iterator[None]:
+    """Let other threads have the interpreter sooner: a request asks for it dozens of times."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(usual / 10)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)

@@ -93,6 +93,8 @@ class Timings:
 
     #: Between two looks at the facts.
     interval: float = 1.0
+    #: The same at most, while nothing but time can end the reasons to stay on.
+    rest: float = 5.0
     #: From running a switch until the machine counts as not switched off.
     verify: float = 60.0
     #: From a failed attempt to the next.

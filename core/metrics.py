@@ -1,78 +1,13 @@
-"""Prometheus metrics: gauges read from the store when asked, counters fed by events and requests."""
+"""What is counted and measured: gauges read from the store when asked, tallies of events and requests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
-
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+import threading
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 
 from core.event_bus import KERNEL, EventBus, EventMessage
-
-if TYPE_CHECKING:
-    from prometheus_client.metrics_core import Metric
-
-#: How long jobs take, in seconds: from a no-op to a long crawl.
-_JOB_BUCKETS = (0.005, 0.05, 0.5, 2.5, 10, 30, 60, 300, 1800, 7200)
-
-disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the page and say nothing that the counters do not
-
-Readings = Callable[[], Mapping[str, Mapping[str, float]]]
-
-
-class Metrics:
-    """Everything that is counted or measured, for `GET /metrics`.
-
-    `readings()` answers at each scrape: metric name → label value → number.
-    """
-
-    def __init__(self, events: EventBus, readings: Readings) -> None:
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(_Live(readings))
-        self._requests = Counter(
-            "http_requests",
-            "HTTP requests answered.",
-            ["method", "endpoint", "status"],
-            registry=self._registry,
-        )
-        self._request_seconds = Histogram(
-            "http_request_duration_seconds",
-            "Time to answer a request.",
-            ["endpoint"],
-            registry=self._registry,
-        )
-        self._attempts = Counter(
-            "aafai_attempts", "Attempts by how they ended.", ["action", "outcome"], registry=self._registry
-        )
-        self._job_seconds = Histogram(
-            "aafai_job_duration_seconds",
-            "Time from the start of an attempt to the end of its job.",
-            ["action"],
-            buckets=_JOB_BUCKETS,
-            registry=self._registry,
-        )
-        events.subscribe("metrics", "task.*", self._count)
-
-    def observe_request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
-        """Count an answered request under its route, never its raw path."""
-        self._requests.labels(method, endpoint, str(status)).inc()
-        self._request_seconds.labels(endpoint).observe(seconds)
-
-    def render(self) -> tuple[bytes, str]:
-        """Return the metrics in Prometheus text and its content type."""
-        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
-
-    def _count(self, message: EventMessage) -> None:
-        outcome = message.event_type.removeprefix("task.")
-        if message.source_agent != KERNEL or outcome not in ("completed", "failed", "cancelled", "retrying"):
-            return
-        action, seconds = message.payload["action"], message.payload["seconds"]
-        self._attempts.labels(action, outcome).inc()
-        if seconds is not None:
-            self._job_seconds.labels(action).observe(seconds)
-
 
 #: Gauges read at each scrape: name → help and the label that tells its values apart.
 LIVE: Mapping[str, tuple[str, str]] = {
@@ -84,18 +19,80 @@ LIVE: Mapping[str, tuple[str, str]] = {
     "aafai_uptime_seconds": ("Seconds since the service started, sleep included.", ""),
 }
 
+_REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+# From a no-op to a long crawl.
+_JOB_BOUNDS = (0.005, 0.05, 0.5, 2.5, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
 
-class _Live:
-    """Gauges whose truth is elsewhere: the store, the pool, the power logic."""
+Readings = Callable[[], Mapping[str, Mapping[str, float]]]
 
-    def __init__(self, readings: Readings) -> None:
+
+class Tally:
+    """How often something happened, by the values of its labels."""
+
+    def __init__(self, name: str, meaning: str, *labels: str) -> None:
+        self.name, self.meaning, self.labels = name, meaning, labels
+        self.numbers: Counter[tuple[str, ...]] = Counter()
+
+
+class Durations:
+    """How long something took, by the values of its labels."""
+
+    def __init__(self, name: str, meaning: str, *labels: str, bounds: tuple[float, ...]) -> None:
+        self.name, self.meaning, self.labels, self.bounds = name, meaning, labels, bounds
+        #: How many took no longer than each bound and longer than the one before; those beyond all come last.
+        self.counts: defaultdict[tuple[str, ...], list[int]] = defaultdict(lambda: [0] * (len(bounds) + 1))
+        #: All their seconds together.
+        self.sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+
+    def add(self, seconds: float, *labels: str) -> None:
+        """Count one of them."""
+        self.counts[labels][bisect_left(self.bounds, seconds)] += 1
+        self.sums[labels] += seconds
+
+
+class Metrics:
+    """Everything that is counted or measured, for `GET /metrics`.
+
+    `readings()` answers at each scrape: metric name → label value → number.
+    """
+
+    def __init__(self, events: EventBus, readings: Readings) -> None:
         self._readings = readings
+        self._lock = threading.Lock()
+        self._requests = Tally("http_requests", "HTTP requests answered.", "method", "endpoint", "status")
+        self._attempts = Tally("aafai_attempts", "Attempts by how they ended.", "action", "outcome")
+        self._request_seconds = Durations(
+            "http_request_duration_seconds", "Time to answer a request.", "endpoint", bounds=_REQUEST_BOUNDS
+        )
+        self._job_seconds = Durations(
+            "aafai_job_duration_seconds",
+            "Time from the start of an attempt to the end of its job.",
+            "action",
+            bounds=_JOB_BOUNDS,
+        )
+        events.subscribe("metrics", "task.*", self._count)
 
-    def collect(self) -> Iterator[Metric]:
-        """Yield each gauge with its values of this moment."""
+    def observe_request(self, method: str, endpoint: str, status: int, seconds: float) -> None:
+        """Count an answered request under its route, never its raw path."""
+        with self._lock:
+            self._requests.numbers[method, endpoint, str(status)] += 1
+            self._request_seconds.add(seconds, endpoint)
+
+    def render(self) -> tuple[bytes, str]:
+        """Return the metrics in Prometheus text and its content type."""
+        from core.exposition import written  # noqa: PLC0415  Most buses are never scraped.
+
         readings = self._readings()
-        for name, (meaning, label) in LIVE.items():
-            gauge = GaugeMetricFamily(name, meaning, labels=[label] if label else None)
-            for value, number in readings.get(name, {}).items():
-                gauge.add_metric([value] if label else [], number)
-            yield gauge
+        with self._lock:
+            tallies = (self._requests, self._attempts)
+            return written(readings, tallies, (self._request_seconds, self._job_seconds))
+
+    def _count(self, message: EventMessage) -> None:
+        outcome = message.event_type.removeprefix("task.")
+        if message.source_agent != KERNEL or outcome not in ("completed", "failed", "cancelled", "retrying"):
+            return
+        action, seconds = message.payload["action"], message.payload["seconds"]
+        with self._lock:
+            self._attempts.numbers[action, outcome] += 1
+            if seconds is not None:
+                self._job_seconds.add(seconds, action)

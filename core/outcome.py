@@ -50,3 +50,9 @@ class Outcome:
 def failure(code: str, message: str) -> Outcome:
     """Return the outcome of an attempt that failed and may be followed by another."""
     return Outcome(ending=Ending.FAILED, code=code, message=message)
+
+
+def last_line(error: BaseException) -> str:
+    """Return the type of an error and the first line of what it says."""
+    said = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

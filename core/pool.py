@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 
 from core.bell import Bell
 from core.errors import EngineUnavailable
@@ -17,6 +14,8 @@ from core.event_bus import KERNEL, EventBus
 from core.jobs import Job, State
 
 if TYPE_CHECKING:
+    from apscheduler.schedulers.background import BackgroundScheduler
+
     from core.clock import Clock
     from core.engine import Engine
     from core.runner import Runner
@@ -72,21 +71,19 @@ class Pool:
         self._sizes = dict(slots)
         self._slots: list[Slot] = []
         self._bells = {queue: Bell() for queue in slots}
-        self._claiming = False
+        self._claiming = True
         self._lock = threading.Lock()
         self._started = 0
         self._hurried = threading.Event()
-        self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(MOST_SLOTS)},
-            job_defaults={"misfire_grace_time": None},
-            timezone=UTC,
-        )
+        #: None before the start, and after the end.
+        self._scheduler: BackgroundScheduler | None = None
 
     def start(self) -> None:
-        """Start the slots of every queue."""
-        self._claiming = True
-        if not self._scheduler.running:
-            self._scheduler.start()
+        """Start the slots of every queue, unless the pool was told before not to claim."""
+        with self._lock:
+            if self._scheduler is None and self._claiming:
+                self._scheduler = _a_scheduler()
+                self._scheduler.start()
         for queue, size in self._sizes.items():
             self.scale(size, queue=queue)
 
@@ -101,16 +98,26 @@ class Pool:
             bell.ring_all()
 
     def scale(self, size: int, *, queue: str = "default") -> int:
-        """Set how many slots serve a queue; running jobs end first. Returns the former number."""
+        """Set how many slots serve a queue; running jobs end first. Returns the former number.
+
+        Before the start this only says how many there will be.
+        """
         with self._lock:
+            self._sizes[queue] = size
             serving = [slot for slot in self._slots if slot.queue == queue and slot.wanted]
             for slot in serving[size:]:
                 slot.wanted = False
-            for _ in range(size - len(serving)):
-                self._add_slot(queue)
-            self._sizes[queue] = size
+            if self._scheduler is not None:
+                for _ in range(size - len(serving)):
+                    self._add_slot(queue, self._scheduler)
         self.wake_all()
         return len(serving)
+
+    def serve(self, queues: Iterable[str]) -> None:
+        """Have a slot for each of these queues that has none."""
+        for queue in queues:
+            if queue not in self._sizes:
+                self.scale(1, queue=queue)
 
     def stop_claiming(self) -> None:
         """Claim nothing more. Takes no lock: a signal handler may call it."""
@@ -124,7 +131,7 @@ class Pool:
         self.stop_claiming()
         self.wake_all()
         deadline = self._clock.monotonic() + timeout
-        in_time = all(self._is_gone(slot, deadline) for slot in self._slots)
+        in_time = all(self._is_gone(slot, deadline) for slot in self.status())
         self._runner.stop(grace)
         self._shut_down()
         return in_time
@@ -150,18 +157,20 @@ class Pool:
         return slot.gone.is_set()
 
     def _shut_down(self) -> None:
-        # A scheduler that is shut down while it hands a slot to its threads raises in its own thread.
-        while self._scheduler.running and self._scheduler.get_jobs():
-            self._clock.wait(threading.Event(), _BLINK)
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=False)
+        with self._lock:
+            scheduler, self._scheduler = self._scheduler, None
+        if scheduler is not None:
+            # A scheduler that is shut down while it hands a slot to its threads raises in its own thread.
+            while scheduler.get_jobs():
+                self._clock.wait(threading.Event(), _BLINK)
+            scheduler.shutdown(wait=False)
 
-    def _add_slot(self, queue: str) -> None:
+    def _add_slot(self, queue: str, scheduler: BackgroundScheduler) -> None:
         self._started += 1
         slot = Slot(f"worker-{self._started:03d}-internal", queue, self._clock.now())
         self._bells.setdefault(queue, Bell())
         self._slots.append(slot)
-        self._scheduler.add_job(self._serve, "date", run_date=_LONG_AGO, args=[slot], id=slot.id)
+        scheduler.add_job(self._serve, "date", run_date=_LONG_AGO, args=[slot], id=slot.id)
 
     def _serve(self, slot: Slot) -> None:
         bell = self._bells[slot.queue]
@@ -200,3 +209,15 @@ class Pool:
         if ended is not None and ended.state.ended:
             slot.completed += ended.state is State.SUCCEEDED
             slot.failed += ended.state is State.FAILED
+
+
+def _a_scheduler() -> BackgroundScheduler:
+    # Imported here, because a bus accepts jobs before it starts slots.
+    from apscheduler.executors.pool import ThreadPoolExecutor  # noqa: PLC0415
+    from apscheduler.schedulers.background import BackgroundScheduler  # noqa: PLC0415
+
+    return BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(MOST_SLOTS)},
+        job_defaults={"misfire_grace_time": None},
+        timezone=UTC,
+    )

@@ -26,7 +26,7 @@ _RETRY_AFTER = 30.0
 
 @dataclass(kw_only=True, eq=False)
 class Power:
-    """Decide once a second whether the machine may stop, and stop it without losing a submission.
+    """Decide every second or so whether the machine may stop, and stop it without losing a submission.
 
     `facts` counts the work; moment, start and hold are filled in here. A file `heartbeat` in `runtime_dir`
     holds the boot-time seconds of the last look; the file `record` tells the next start of a clean stop.
@@ -67,21 +67,25 @@ class Power:
         if self._thread.is_alive():
             self._thread.join(5.0)
 
-    def step(self) -> None:
-        """Look at the facts once, and do what they call for."""
+    def step(self) -> float:
+        """Look at the facts once and do what they call for; return the seconds until the next look is due."""
         self._beat()
         self._notice_sleep()
         if self._state is PowerState.STOPPING:
             self._verify()
-            return
-        verdict = judge(self._look(), self.policy)
+            return self.timings.interval
+        facts = self._look()
+        verdict = judge(facts, self.policy)
         if not verdict.stop:
             # What is told once in each idle time may be told again in the next one.
             self._told = {told for told in self._told if told[0] == "system.warning"}
         elif not self.switches:
             self._tell_once("system.would_stop", verdict.message)
+            return self.timings.rest
         elif self.clock.boottime() >= self._not_before:
             self._switch_off(verdict)
+        left = 0.0 if verdict.until is None else verdict.until - facts.now
+        return max(self.timings.interval, min(left, self.timings.rest))
 
     def hold(self, seconds: float, *, by: str, why: str) -> Hold:
         """Keep the machine on for that long, in place of an earlier hold.
@@ -118,12 +122,13 @@ class Power:
     def _run(self) -> None:
         for problem in filter(None, self._checked()):
             self._tell_once("system.warning", problem)
-        while not self._halt.is_set():
+        pause = 0.0
+        while not self.clock.wait(self._halt, pause):
             try:
-                self.step()
+                pause = self.step()
             except Exception as error:  # noqa: BLE001  Whatever it was, the machine must still be switched off.
                 self._tell_once("system.power_failed", f"{type(error).__name__}: {error}")
-            self.clock.wait(self._halt, self.timings.interval)
+                pause = self.timings.interval
 
     def _beat(self) -> None:
         try:

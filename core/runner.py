@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from core.actions import ActionSpec
 from core.attempt import Attempt, Submit, Why
-from core.attempt_child import Order
 from core.claim import Claim
 from core.context import JobContext
+from core.environment import clean_environment
 from core.errors import BusError
 from core.event_bus import EventBus
 from core.invocation import invoke
-from core.isolation import ProcessAttempt, clean_environment
 from core.job_log import JobLog
 from core.jobs import Job
 from core.keeper import Keeper
+from core.leftovers import sweep
+from core.order import Order, is_plain
 from core.outcome import Ending, Outcome, failure
 from core.results import DEFAULT_LIMIT
 from core.settlement import Settlement
-from core.warden import sweep
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -160,14 +160,21 @@ class Runner:
         return attempt.judged(invoke(attempt.spec, job.params, context, result_limit=self._result_limit))
 
     def _in_process(self, attempt: Attempt) -> Outcome:
+        from core.isolation import ProcessAttempt  # noqa: PLC0415  Many a bus runs threads only.
+
         job = attempt.claim.job
         if job.errors and job.errors[-1].code == "lost":
             sweep(job.id)  # Whoever killed the worker may have killed the warden with it.
+        spec = attempt.spec
+        arguments = spec.params.arguments(spec.name, job.params)
         order = Order(
             job_id=job.id,
             attempt=job.attempt,
-            path=attempt.spec.path.resolve(),
+            path=spec.path.resolve(),
+            stamp=spec.stamp,
             params=dict(job.params),
+            arguments=arguments if is_plain(arguments) else None,
+            wants_context=spec.params.wants_context,
             files=self._folder(job),
             deadline=attempt.deadline,
             result_limit=self._result_limit,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-import warnings
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema
 
 from core.actions import ParamsReader
 from core.errors import InvalidParams, Problem
@@ -30,7 +31,11 @@ class SignatureReader(ParamsReader):
     def __init__(self, model: type[BaseModel], *, wants_context: bool = False) -> None:
         self._model = model
         self.wants_context = wants_context
-        self.schema = {**model.model_json_schema(), "title": "params"}
+
+    @cached_property
+    def schema(self) -> Mapping[str, Json]:
+        """JSON Schema of the params. Raises TypeError for what JSON cannot show."""
+        return {**self._model.model_json_schema(schema_generator=_Undoubting), "title": "params"}
 
     def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the params that were given, JSON-ready. Raises InvalidParams without echoing any value."""
@@ -60,14 +65,19 @@ def reader_of(function: Callable[..., Any]) -> SignatureReader:
         if name != CONTEXT:
             default = ... if parameter.default is parameter.empty else parameter.default
             fields[_PREFIX + name] = (Annotated[hints.get(name, Any), Field(alias=name)], default)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # What pydantic doubts is a fault of the action's file.
-        model = create_model("Params", __config__=_SETTINGS, **fields)
-        return SignatureReader(model, wants_context=CONTEXT in parameters)
+    model = create_model("Params", __config__=_SETTINGS, **fields)
+    return SignatureReader(model, wants_context=CONTEXT in parameters)
+
+
+class _Undoubting(GenerateJsonSchema):
+    """Refuse what pydantic would only warn of: a default that JSON cannot show is a fault of the file."""
+
+    def emit_warning(self, kind: str, detail: str) -> None:
+        raise TypeError(f"{detail} [{kind}]")
 
 
 # The first model of a process costs as much as twenty others: made here, before attempts fork from it.
-SignatureReader(create_model("First", __config__=_SETTINGS))
+create_model("First", __config__=_SETTINGS)
 
 
 def _found(error: ValidationError) -> list[Any]:

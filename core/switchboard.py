@@ -40,9 +40,13 @@ class Switchboard:
         os.set_blocking(end.fileno(), False)
         self._selector.register(end, selectors.EVENT_READ, feed)
 
+    def release(self, end: End) -> None:
+        """Read no more from that end, which stays open."""
+        self._selector.unregister(end)
+
     def detach(self, end: End) -> None:
         """Read no more from that end, and close it."""
-        self._selector.unregister(end)
+        self.release(end)
         end.close()
 
     def hears(self, end: End) -> bool:

@@ -1,4 +1,4 @@
-"""The process that watches over one attempt: it starts the action, ends it when told, leaves nothing behind.
+"""The process that watches over attempts, one after another: it starts each, ends it, leaves nothing behind.
 
 It is forked by the forkserver, runs no code of an action and has one thread, so neither a hanging action nor
 one that keeps the interpreter's lock can delay it. Linux only: it is the subreaper (prctl(2)) of all that the
@@ -8,101 +8,102 @@ action starts, so that even a process that went into a session of its own ends w
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import gc
 import os
 import select
 import shutil
 import signal
 import socket
-import tempfile
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from core.attempt_child import JOB_ID, Order, run_attempt
-from core.frames import framed
+from core.attempt_child import prepare, run_attempt
+from core.attempt_folder import lent, made, returned
+from core.leftovers import processes
 
-#: What the supervisor may tell a warden; when he is gone, that means KILL.
+#: What a supervisor may tell a warden of the attempt that runs; when he is gone, that means KILL.
 TERMINATE, KILL = b"T", b"K"
+#: How he begins one: this and the job's id in one message, which also brings the attempt's descriptors.
+BEGIN = b"B"
 
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LOOK_AGAIN = 0.02  # seconds
-_SWEEPS = 250
+_LONGEST_MESSAGE = 256
+_MOST_DESCRIPTORS = 8
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
-    """The descriptors of an attempt's side, which travel to the warden over the forkserver's socket."""
+def watch(control: socket.socket) -> NoReturn:
+    """Run attempts as the supervisor tells over `control`, each to its end, and exit when he is gone.
 
-    #: Control socket, channel, standard output, standard error.
-    numbers: Sequence[int]
-    #: What an attempt must hold to count as alive; None where the engine needs no such thing.
-    lifeline: int | None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        travelling = (*self.numbers, *([] if self.lifeline is None else [self.lifeline]))
-        return _arrived, tuple(DupFd(number) for number in travelling)
-
-
-def watch(order: Order, numbers: Sequence[int]) -> NoReturn:
-    """Run one attempt to its end, report its exit code over the control socket, and exit.
-
-    `numbers` are those of Ends as they arrived here; a lifeline among them is held and not used.
+    The descriptors of an attempt are its ends of channel, standard output and standard error, and its
+    lifeline where there is one. Once every process of it is gone, the exit code of its first one is reported
+    in decimal digits.
     """
-    control, channel, stdout, stderr, *_ = numbers
     os.setsid()
-    _keep_to_ourselves()
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    folder = Path(tempfile.mkdtemp(prefix=_folder_prefix(order.job_id)))
-    warden = os.getpid()
-    child = os.fork()
-    if child == 0:
-        os.setpgid(0, 0)
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        os.close(control)
-        if os.getppid() == warden:  # Else the warden died before he could be watched.
-            run_attempt(order, folder, channel=channel, stdout=stdout, stderr=stderr)
-        os._exit(1)
-    with suppress(OSError):  # The child may have done it already.
-        os.setpgid(child, child)
-    for number in (channel, stdout, stderr):
-        os.close(number)
-    _serve(child, folder, socket.socket(fileno=control))
+    # Blocked, not ignored: an attempt inherits that, and gets what it was sent before it was ready.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+    _wake_whenever_told(control)
+    _keep_to_ourselves()
+    prepare()
+    gc.freeze()  # No attempt need look at what was there before it, nor copy it by looking.
+    spare: Path | None = made()
+    while order := _next_order(control):
+        job_id, descriptors = order
+        folder = lent(spare, job_id)
+        code = _attempted(control, folder, descriptors)
+        spare = returned(folder)
+        with suppress(OSError):  # Nobody listens any more when the supervisor is gone.
+            control.send(b"%d" % code)
+        with suppress(OSError):
+            spare = spare or made()
+    if spare is not None:
+        shutil.rmtree(spare, ignore_errors=True)
     os._exit(0)
 
 
-def sweep(job_id: str) -> None:
-    """Kill what an attempt left running and remove its folder, when its warden could not.
-
-    Its processes are known by the job id in their environment or by their working directory.
-    """
-    prefix = str(Path(tempfile.gettempdir()) / _folder_prefix(job_id))
-    for _ in range(_SWEEPS):
-        found = [pid for pid in _processes() if _belongs(pid, f"{JOB_ID}={job_id}".encode(), prefix)]
-        if not found:
-            break
-        for pid in found:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        threading.Event().wait(_LOOK_AGAIN)
-    for folder in Path(tempfile.gettempdir()).glob(f"{_folder_prefix(job_id)}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+def _next_order(control: socket.socket) -> tuple[str, list[int]] | None:
+    """Return job id and descriptors of the next attempt; None when the supervisor is gone."""
+    while True:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(control, _LONGEST_MESSAGE, _MOST_DESCRIPTORS)
+        except OSError:
+            return None
+        if message.startswith(BEGIN):
+            for number in descriptors:
+                os.set_inheritable(number, False)
+            return message.removeprefix(BEGIN).decode(), descriptors
+        if not message:
+            return None
+        # What is left was meant for the attempt before, which had just ended.
 
 
-def _serve(child: int, folder: Path, control: socket.socket) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+def _attempted(control: socket.socket, folder: Path, descriptors: Sequence[int]) -> int:
+    """Run one attempt and return the exit code of its first process, once all of its processes are gone."""
+    channel, stdout, stderr, *lifeline = descriptors
+    warden = os.getpid()
+    child = os.fork()
+    if child == 0:
+        try:
+            control.close()
+            os.setsid()
+            _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() == warden:  # Else the warden died before he could be watched.
+                run_attempt(folder, channel=channel, stdout=stdout, stderr=stderr)
+        finally:
+            os._exit(1)
+    for number in (channel, stdout, stderr):
+        os.close(number)
     code = _exit_code(child, control)
     _clear()
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # Nobody listens any more when the supervisor is gone.
-        control.sendall(framed({"exit": code}))
+    for number in lifeline:
+        os.close(number)
+    return code
 
 
 def _exit_code(child: int, control: socket.socket) -> int:
@@ -111,25 +112,27 @@ def _exit_code(child: int, control: socket.socket) -> int:
     poll = select.poll()
     poll.register(ended, select.POLLIN)
     poll.register(control, select.POLLIN)
-    while True:
-        ready = {number for number, _ in poll.poll()}
-        if ended in ready:
-            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        told = _told(control)
-        if KILL in told or not told:
-            _kill_descendants()
-        elif TERMINATE in told:
-            with suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGTERM)
-        if not told:
+    while ended not in (ready := {number for number, _ in poll.poll()}):
+        if control.fileno() in ready and not _obeyed(control, child):
             poll.unregister(control)
+    os.close(ended)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _told(control: socket.socket) -> bytes:
+def _obeyed(control: socket.socket, child: int) -> bool:
+    """Do what the supervisor says; return False when he is gone."""
     try:
-        return control.recv(16)
+        told = control.recv(_LONGEST_MESSAGE)
     except OSError:
-        return b""
+        told = b""
+    if told == TERMINATE:
+        with suppress(ProcessLookupError):
+            # Before it has a session of its own, the child is all that there is.
+            os.killpg(child, signal.SIGTERM) if os.getpgid(child) == child else os.kill(child, signal.SIGTERM)
+    else:
+        os.kill(child, signal.SIGKILL)  # Before the search for the others, during which it could stop us.
+        _kill_descendants()
+    return bool(told)
 
 
 def _clear() -> None:
@@ -162,7 +165,7 @@ def _kill_descendants() -> None:
 def _parents() -> dict[int, int]:
     """Return who started whom, by process id, for all processes of the machine."""
     parents = {}
-    for pid in _processes():
+    for pid in processes():
         with suppress(OSError):  # It ended while we looked.
             # The name in parentheses may itself hold spaces and parentheses.
             fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
@@ -170,30 +173,15 @@ def _parents() -> dict[int, int]:
     return parents
 
 
-def _processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-
-
-def _belongs(pid: int, mark: bytes, prefix: str) -> bool:
-    here = Path(f"/proc/{pid}")
-    with suppress(OSError):  # It ended, which takes its working directory away, or it is somebody else's.
-        return str((here / "cwd").readlink()).startswith(prefix) or mark in (
-            here / "environ"
-        ).read_bytes().split(b"\0")
-    return False
-
-
-def _folder_prefix(job_id: str) -> str:
-    # Short, because Chromium keeps a socket deep within, whose path may have 107 bytes.
-    return f"aafai-attempt-{job_id[-12:]}-"
-
-
-def _arrived(*travelled: Any) -> list[int]:
-    return [end.detach() for end in travelled]
+def _wake_whenever_told(control: socket.socket) -> None:
+    """Have SIGCONT sent here with whatever the supervisor says, his end too, in case an action stops us."""
+    fcntl.fcntl(control, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(control, fcntl.F_SETSIG, signal.SIGCONT)
+    fcntl.fcntl(control, fcntl.F_SETFL, fcntl.fcntl(control, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def _keep_to_ourselves() -> None:
-    """Let no program that the action starts hold open what belongs to the attempt, or to multiprocessing."""
+    """Let no program that an action starts hold open what belongs to multiprocessing."""
     for number in os.listdir("/proc/self/fd"):  # noqa: PTH208  The names are numbers, not paths.
         if int(number) > 2:
             with suppress(OSError):  # The listing itself is closed already.

@@ -1,5 +1,6 @@
 """What gunicorn is told, and what its hooks do."""
 
+import gc
 import importlib.util
 import os
 import signal
@@ -57,6 +58,21 @@ def test_a_worker_whose_store_is_in_doubt_ends_so_that_another_opens_it_anew(con
     worker.kernel.bus.events.publish("system.engine_in_doubt", KERNEL, {"message": "A sync failed."})
 
     assert killed == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_no_garbage_is_looked_for_until_the_bus_is_ready(conf, worker):
+    try:
+        conf.post_fork(None, worker)
+        conf.post_worker_init(worker)
+        during = gc.isenabled()
+        worker.kernel.bus.events.publish("system.startup", KERNEL, {})
+        after = gc.isenabled(), gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.enable()
+
+    assert not during
+    assert after == (True, True)
 
 
 def test_there_is_one_worker_with_threads_and_no_socket_that_could_stop_it(conf):

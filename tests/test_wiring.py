@@ -1,5 +1,6 @@
 """The parts put together: a kernel without HTTP that starts, works and drains."""
 
+import os
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ from config import Config
 from core.errors import ConfigError, ShuttingDown
 from core.jobs import State
 from core.submission import Submission
-from wiring import assemble, slots_of
+from wiring import assemble
 
 ACTIONS = {
     "quick": """
@@ -98,7 +99,15 @@ def test_a_queue_that_only_an_action_names_has_a_slot(a_kernel):
     job = kernel.bus.submit(Submission(action="heavy"))
 
     assert kernel.bus.wait(job.id, 30).state is State.SUCCEEDED
-    assert slots_of({"default": 2, "gpu": 3}, kernel.registry) == {"default": 2, "gpu": 3}
+
+
+def test_the_settings_say_how_many_slots_a_queue_has_that_an_action_names(a_kernel):
+    kernel = a_kernel(AAFAI_SLOTS="default=2,gpu=3")
+    kernel.start()
+
+    kernel.ready.wait(30)
+
+    assert sorted(slot.queue for slot in kernel.pool.status()) == ["default"] * 2 + ["gpu"] * 3
 
 
 def test_an_action_submits_another_job(a_kernel):
@@ -118,10 +127,49 @@ def test_a_broken_action_is_reported_and_the_others_serve_on(a_kernel):
     heard = heard_by(kernel)
 
     kernel.start()
+    kernel.ready.wait(30)
 
     assert "system.broken_action" in heard
     assert list(kernel.registry.broken) == ["broken"]
     assert set(kernel.registry.actions) == {"quick", "heavy", "parent"}
+
+
+def an_action_whose_import_waits(folder):
+    """Write the action file `a_slow_one`; return the path to write to when its import may go on."""
+    gate = folder / "gate"
+    os.mkfifo(gate)
+    source = f"with open({str(gate)!r}) as gate:\n    gate.read()\n{ACTIONS['quick']}"
+    (folder / "actions" / "a_slow_one.py").write_text(source)
+    return gate
+
+
+def test_jobs_are_accepted_and_run_while_other_actions_are_still_being_imported(a_kernel, tmp_path):
+    gate = an_action_whose_import_waits(tmp_path)
+    kernel = a_kernel()
+    kernel.start()
+
+    job = kernel.bus.submit(Submission(action="quick"))
+    ended = kernel.bus.wait(job.id, 30)
+    imported = set(kernel.registry.actions)
+    gate.write_text("open")
+    kernel.ready.wait(30)
+
+    assert ended.state is State.SUCCEEDED
+    assert "a_slow_one" not in imported
+    assert "a_slow_one" in kernel.registry.actions
+
+
+def test_a_kernel_that_is_told_to_stop_before_it_is_ready_runs_nothing(a_kernel, tmp_path):
+    gate = an_action_whose_import_waits(tmp_path)
+    kernel = a_kernel(AAFAI_SLOTS="default=1")
+    job = kernel.bus.submit(Submission(action="heavy"))
+    kernel.start()
+
+    kernel.drain()
+    gate.write_text("open")
+    kernel.ready.wait(30)
+
+    assert a_kernel(AUTO_START_WORKERS="false").bus.get(job.id).state is State.QUEUED
 
 
 def test_a_file_dropped_into_the_inbound_folder_becomes_a_job(a_kernel, tmp_path):
@@ -216,6 +264,7 @@ def test_the_gauges_are_read_from_the_parts(a_kernel):
     kernel = a_kernel(AUTO_START_WORKERS="false")
     kernel.start()
     kernel.bus.submit(Submission(action="quick"))
+    kernel.ready.wait(30)
 
     readings = kernel.readings()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -99,3 +100,20 @@ def test_a_jump_of_the_wall_clock_changes_neither_the_reasons_nor_how_long_they_
 
     assert [reason.code for reason in before] == [reason.code for reason in after]
     assert [reason.until for reason in after] == [reason.until + jump for reason in before if reason.until]
+
+
+@pytest.mark.parametrize(
+    ("change", "until"),
+    [
+        ({}, None),
+        ({"queued": 1}, None),
+        ({"last_activity": 8_080.0}, NOW + 780),
+        ({"last_activity": 8_080.0, "unread": (9_000.0,)}, NOW + 800),
+        ({"last_activity": 8_080.0, "running": 1}, None),
+    ],
+    ids=["no reason", "work", "time", "two times", "time and work"],
+)
+def test_a_verdict_knows_how_long_it_lasts_when_only_time_can_end_its_reasons(
+    change: dict[str, Any], until: float | None
+) -> None:
+    assert judge(replace(QUIET, **change), POLICY).until == until

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from core.isolation import clean_environment
+from core.environment import clean_environment
 from core.jobs import Job, JobError, State
+from core.wardens import wardens
 from queues.memory import MemoryEngine
 from tests.core.workbench import Workbench
 
@@ -314,8 +315,9 @@ def test_a_warden_that_was_stopped_obeys_in_the_end(bench: Workbench) -> None:
 
     action, warden, home = bench.log(job)[0][1].split()
     assert error_of(job)[0] == "timeout"
-    assert gone(int(action), int(warden))
+    assert gone(int(action))
     assert not Path(home).parent.exists()
+    assert bench.perform("import os\ndef run() -> int:\n    return os.getppid()\n").result == int(warden)
 
 
 def test_cancelling_what_does_not_run_here_does_nothing(bench: Workbench) -> None:
@@ -463,11 +465,13 @@ def test_the_lifeline_is_held_by_the_attempts_processes_and_by_none_that_they_st
         """
     )
 
-    own, wardens, programs = job.result
+    own, its_wardens, programs = job.result
     os.close(bench.engine.held)
     assert str(tmp_path / "lock") in own
-    assert str(tmp_path / "lock") in wardens
+    assert str(tmp_path / "lock") in its_wardens
     assert programs == ["0", "1", "2"]
+    with (tmp_path / "lock").open() as lock:  # The warden is still there, and has let go of it.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 SUPERVISOR = """
@@ -496,24 +500,25 @@ def a_supervisor(folder: Path, source: str, **environment: str) -> subprocess.Po
 
 
 @pytest.mark.parametrize(
-    "ending",
+    ("before", "after"),
     [
-        "signal.pause()",
-        "import re; re.match('(a|a)*b', 'a' * 60)",
-        "os.kill(os.getppid(), 19); signal.pause()",
+        ("", "signal.pause()"),
+        ("", "import re; re.match('(a|a)*b', 'a' * 60)"),
+        ("os.kill(os.getppid(), signal.SIGSTOP)", "signal.pause()"),
     ],
     ids=["waits", "keeps the lock", "stops its warden"],
 )
 def test_when_the_supervisor_is_killed_the_attempt_and_all_that_it_started_end(
-    tmp_path: Path, ending: str
+    tmp_path: Path, before: str, after: str
 ) -> None:
     os.mkfifo(tmp_path / "pids")
     source = dedent(FAMILY) + dedent(f"""
         from pathlib import Path
         def run() -> None:
             pids = [*family(Path.cwd()), os.getppid()]
+            {before}
             Path({str(tmp_path / "pids")!r}).write_text(" ".join(map(str, pids)))
-            {ending}
+            {after}
         """)
     supervisor = a_supervisor(tmp_path, source)
     pids = [int(word) for word in (tmp_path / "pids").read_text().split()]
@@ -557,6 +562,136 @@ def test_the_programs_main_file_is_not_run_again_in_an_attempt(tmp_path: Path) -
     assert (tmp_path / "mains").read_text() == "x"
 
 
+WHO_AND_WHERE = """
+import os
+from pathlib import Path
+def run(*, job, leave: bool = False) -> dict:
+    home = Path(os.environ["HOME"])
+    found = [*os.listdir(home), *os.listdir(os.environ["TMPDIR"])]
+    if leave:
+        (home / "left").write_text("x")
+    return {"warden": os.getppid(), "folder": home.parent.name, "found": found}
+"""
+
+
+def spare_folder(seen: dict[str, Any]) -> Path:
+    """Return where the warden keeps the folder that WHO_AND_WHERE saw, until the next attempt."""
+    return Path(tempfile.gettempdir(), f"aafai-warden-{seen['warden']}-{seen['folder'].rpartition('-')[2]}")
+
+
+def test_one_warden_watches_over_attempt_after_attempt_and_each_finds_an_empty_folder_of_its_own(
+    bench: Workbench,
+) -> None:
+    bench.write("act", WHO_AND_WHERE)
+    jobs = [bench.claim("act", {"leave": leave}) for leave in (False, True, False)]
+    for job in jobs:
+        bench.runner.perform(job)
+
+    seen = [bench.engine.get(job.id).result for job in jobs]
+
+    assert len({one["warden"] for one in seen}) == 1
+    assert [one["found"] for one in seen] == [[], [], []]
+    assert all(job.id[-12:] in one["folder"] for job, one in zip(jobs, seen, strict=True))
+
+
+def test_a_warden_that_died_while_it_was_idle_costs_nothing(bench: Workbench) -> None:
+    seen = bench.perform(WHO_AND_WHERE).result
+    os.kill(seen["warden"], signal.SIGKILL)
+    gone(seen["warden"])
+
+    job = bench.perform(WHO_AND_WHERE)
+
+    assert job.state is State.SUCCEEDED
+    assert job.result["warden"] != seen["warden"]
+    assert not spare_folder(seen).exists()
+
+
+def test_idle_wardens_end_when_they_are_dismissed_and_take_their_folders_along(bench: Workbench) -> None:
+    wardens.dismiss()  # One whose forkserver was killed cannot be waited for.
+    seen = bench.perform(WHO_AND_WHERE).result
+    spare = spare_folder(seen)
+    kept = spare.exists()
+
+    wardens.dismiss()
+
+    assert kept
+    assert not spare.exists()
+    assert ended_already(seen["warden"])
+
+
+def test_a_warden_that_nobody_wanted_for_a_while_retires(bench: Workbench) -> None:
+    wardens.dismiss()
+    warden = bench.perform(WHO_AND_WHERE).result["warden"]
+
+    wardens.retire()
+    kept = bench.perform(WHO_AND_WHERE).result["warden"] == warden
+    left = [wardens.retire(), wardens.retire()]
+
+    assert kept
+    assert left == [True, False]
+    assert ended_already(warden)
+
+
+def test_what_an_action_changes_in_its_process_is_not_there_in_the_next_attempt(bench: Workbench) -> None:
+    source = """
+        import builtins, os, signal, sys, tempfile
+        def run() -> list:
+            before = [hasattr(builtins, "mark"), "MARK" in os.environ, tempfile.tempdir, os.getcwd() == "/"]
+            builtins.mark, os.environ["MARK"], tempfile.tempdir = 1, "1", "/nowhere"
+            os.chdir("/")
+            os.umask(0o777)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+            sys.stdout.close()
+            return before
+    """
+
+    first, second = bench.perform(source), bench.perform(source)
+
+    assert first.result == second.result == [False, False, None, False]
+
+
+def test_an_edited_action_is_read_anew_by_its_next_attempt(bench: Workbench) -> None:
+    bench.write("act", "def run(day: str) -> str:\n    return type(day).__name__\n")
+    job = bench.claim("act", {"day": "2026-02-03"})
+
+    (bench.actions / "act.py").write_text(
+        "from datetime import date\ndef run(day: date) -> str:\n    return type(day).__name__\n"
+    )
+    bench.runner.perform(job)
+
+    assert bench.engine.get(job.id).result == "date"
+
+
+def test_params_of_two_mebibytes_reach_the_action(bench: Workbench) -> None:
+    text = "ä" * 2**20
+
+    job = bench.perform("def run(text: str) -> int:\n    return len(text)\n", {"text": text})
+
+    assert job.result == 2**20
+
+
+def test_threads_of_an_action_ask_and_submit_side_by_side(bench: Workbench) -> None:
+    job = bench.perform(
+        """
+        import threading
+        def run(*, job) -> list:
+            ids, asked = [], []
+            def submit(number):
+                for turn in range(20):
+                    asked.append(job.cancelled)
+                    ids.append(job.submit("other", {"n": number}))
+            threads = [threading.Thread(target=submit, args=[number]) for number in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            return [len(set(ids)), any(asked)]
+        """
+    )
+
+    assert job.result == [80, False]
+
+
 def test_a_killed_forkserver_costs_an_attempt_and_not_the_bus(bench: Workbench) -> None:
     source = "import os\ndef run() -> int:\n    return os.getppid()\n"
     bench.perform(source)
@@ -573,6 +708,7 @@ def test_a_killed_forkserver_costs_an_attempt_and_not_the_bus(bench: Workbench) 
 def test_attempts_side_by_side_leave_no_descriptor_behind(bench: Workbench) -> None:
     bench.write("act", "def run(number: int) -> int:\n    print(number)\n    return number\n")
     bench.runner.perform(bench.claim("act", {"number": 0}))
+    wardens.dismiss()
     before = descriptors()
     jobs = [bench.claim("act", {"number": number}) for number in range(24)]
 
@@ -584,5 +720,6 @@ def test_attempts_side_by_side_leave_no_descriptor_behind(bench: Workbench) -> N
     for thread in threads:
         thread.join(60)
 
+    wardens.dismiss()
     assert [bench.engine.get(job.id).result for job in jobs] == list(range(24))
     assert descriptors() == before

@@ -6,11 +6,12 @@ import pytest
 
 from core import lifecycle
 from core.errors import EngineInDoubt, EngineUnavailable
-from core.janitor import Janitor
+from core.janitor import PURGE_EVERY, TRUST_AFTER, Janitor
 from core.jobs import State
 from tests.factories import NOW, a_job, an_id
 
 DAY = 86_400.0
+YEAR = 365.25 * DAY
 
 
 @pytest.fixture
@@ -149,6 +150,34 @@ def test_what_ended_longer_ago_than_its_retention_is_purged_with_its_files(engin
     assert engine.count()[State.SUCCEEDED] == 1
     left = sorted(path.name for path in (tmp_path / "downloads").iterdir())
     assert left == sorted([new.id, "by-hand"])
+
+
+def test_a_wall_clock_that_has_just_jumped_makes_no_result_old(engine, janitor, clock):
+    job = running(engine)
+    engine.swap(job, lifecycle.succeeded(job, result=1, now=NOW))
+
+    clock.jump(10 * YEAR)
+    for _ in range(3):
+        clock.advance(PURGE_EVERY)
+        janitor.round()
+    clock.jump(-10 * YEAR)
+    clock.advance(TRUST_AFTER)
+    janitor.round()
+
+    assert engine.get(job.id).result == 1
+
+
+def test_a_wall_clock_that_has_gone_steadily_since_it_jumped_is_believed(engine, janitor, clock):
+    job = running(engine)
+    engine.swap(job, lifecycle.succeeded(job, result=1, now=NOW))
+
+    clock.jump(10 * YEAR)
+    clock.advance(PURGE_EVERY)
+    janitor.round()
+    clock.advance(TRUST_AFTER)
+    janitor.round()
+
+    assert engine.count()[State.SUCCEEDED] == 0
 
 
 def test_files_of_a_job_that_is_still_deferred_are_kept(engine, janitor, clock, tmp_path):

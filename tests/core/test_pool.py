@@ -148,6 +148,34 @@ def test_slots_count_what_they_did(engine, a_pool):
     assert [(slot.completed, slot.failed, slot.status) for slot in pool.status()] == [(1, 0, "offline")]
 
 
+def test_what_is_said_of_a_queue_before_the_start_holds_from_then_on(engine, events):
+    clock = SystemClock()
+    pool = Pool(engine, Recorder(engine, clock), events, clock, slots={"default": 1})
+
+    pool.scale(2)
+    pool.serve(["default", "browser"])
+    before = pool.status()
+    pool.start()
+
+    assert before == []
+    assert sorted(slot.queue for slot in pool.status()) == ["browser", "default", "default"]
+    pool.drain(30)
+
+
+def test_a_pool_that_was_told_to_stop_before_its_start_claims_nothing(engine, events):
+    clock = SystemClock()
+    runner = Recorder(engine, clock)
+    pool = Pool(engine, runner, events, clock, slots={"default": 1})
+    job = engine.add(a_job())
+
+    pool.stop_claiming()
+    pool.start()
+
+    assert pool.drain(30)
+    assert pool.status() == []
+    assert engine.get(job.id).state is State.QUEUED
+
+
 def test_a_drain_claims_nothing_more_and_waits_for_what_runs(engine, a_pool):
     pool, runner = a_pool(hold=True)
     running = add(engine, pool)

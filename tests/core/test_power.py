@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from core.errors import AlarmFailed, EngineUnavailable, ShuttingDown, SwitchFailed
@@ -17,6 +17,7 @@ from core.gate import Gate
 from core.idle import Facts, Policy
 from core.machine import Alarm, NoAlarm, PowerState, Switch, Timings
 from core.power import Power
+from tests.conftest import Effort, Evidence
 from tests.fakes import FakeClock
 
 POLICY = Policy(idle_timeout=900, due_window=600, boot_grace=300, paid_minute=60, max_uptime=36_000)
@@ -478,10 +479,11 @@ def test_the_thread_survives_whatever_goes_wrong_and_says_so(
     machine, stepped = Machine(tmp_path), threading.Event()
     faults = iter([ZeroDivisionError("a bug")])
 
-    def stumble_once() -> None:
+    def stumble_once() -> float:
         for fault in faults:
             raise fault
         stepped.set()
+        return 1.0
 
     monkeypatch.setattr(machine.power, "step", stumble_once)
     machine.power.start()
@@ -489,6 +491,36 @@ def test_the_thread_survives_whatever_goes_wrong_and_says_so(
     assert stepped.wait(30)
     machine.power.stop()
     assert machine.heard("system.power_failed") == ["ZeroDivisionError: a bug"]
+
+
+@pytest.mark.parametrize(
+    ("work", "seconds", "pause"),
+    [
+        (Facts(queued=1), 0, 1),
+        (Facts(), 0, 5),
+        (Facts(), 298, 2),
+        (Facts(), 299.5, 1),
+        (Facts(), 300, 5),
+    ],
+    ids=["work", "long reasons", "2 seconds of them", "half a second of them", "none, and no switch"],
+)
+def test_it_looks_again_in_a_second_or_when_a_reason_can_end_but_beats_every_few_seconds(
+    tmp_path: Path, work: Facts, seconds: float, pause: float
+) -> None:
+    machine = Machine(tmp_path)
+    machine.work = work
+    machine.clock.advance(seconds)
+
+    assert machine.power.step() == pytest.approx(pause)
+
+
+def test_it_looks_every_second_while_a_switch_was_run_or_is_to_be_run_again(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch(refusal="no permission."))
+    machine.clock.advance(300)
+
+    pauses = [machine.power.step() for _ in range(3)]
+
+    assert pauses == [1, 1, 1]
 
 
 def test_stopping_a_thread_that_never_ran_does_nothing(tmp_path: Path) -> None:
@@ -503,25 +535,57 @@ happenings = st.tuples(
 )
 
 
-@settings(max_examples=2_000, deadline=None)
-@given(st.lists(happenings, max_size=30))
 def test_on_no_timeline_is_a_job_cut_off_and_on_each_the_machine_stops_in_the_end(
-    tmp_path_factory: pytest.TempPathFactory, timeline: list[tuple[str, int, int]]
+    tmp_path_factory: pytest.TempPathFactory, effort: Effort, evidence: Evidence
 ) -> None:
-    switch = ASwitch()
-    machine = _machine_of_timelines(tmp_path_factory, switch)
+    timelines = effort(2_000, 10_000)
 
-    for happening, pause, delay in timeline:
-        if machine.gate.closed:
-            break
-        machine.work = _after(happening, machine, delay)
-        machine.step_after(pause)
-        assert not switch.runs or _is_idle(machine.work, machine.clock)
+    _live_through(tmp_path_factory, timelines)
 
-    machine.work = Facts()
-    machine.step_after(1)
-    machine.step_after(POLICY.idle_timeout + 2_000)
-    assert switch.runs == 1
+    evidence("P15", "timelines of jobs, holds and pauses", trials=timelines, early=0, duplicated=0)
+
+
+@pytest.mark.parametrize("fact", ["queued", "running", "next_due"])
+def test_a_machine_that_overlooks_a_fact_is_caught(
+    tmp_path_factory: pytest.TempPathFactory, fact: str, evidence: Evidence
+) -> None:
+    def overlooking(work: Facts) -> Facts:
+        return replace(work, **{fact: getattr(Facts(), fact)})
+
+    caught = False
+    try:
+        _live_through(tmp_path_factory, 500, look=overlooking)
+    except AssertionError:
+        caught = True
+
+    evidence("P15", "machines that overlook a fact", trials=2_000, mutants=1, caught=int(caught))
+    assert caught
+
+
+def _live_through(
+    folders: pytest.TempPathFactory, timelines: int, *, look: Callable[[Facts], Facts] = lambda work: work
+) -> None:
+    """Live through so many timelines, and stop at the first on which the machine stops early, or never."""
+
+    @settings(max_examples=timelines, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
+    @given(st.lists(happenings, min_size=5, max_size=30))
+    def live(timeline: list[tuple[str, int, int]]) -> None:
+        switch = ASwitch()
+        machine = _machine_of_timelines(folders, switch)
+        machine.power.facts = lambda: look(machine.work)
+        for happening, pause, delay in timeline:
+            if machine.gate.closed:
+                break
+            machine.work = _after(happening, machine, delay)
+            machine.step_after(pause)
+            assert not switch.runs or _is_idle(machine.work, machine.clock)
+
+        machine.work = Facts()
+        machine.step_after(1)
+        machine.step_after(POLICY.idle_timeout + 2_000)
+        assert switch.runs == 1
+
+    live()
 
 
 def _is_idle(work: Facts, clock: FakeClock) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -99,6 +100,7 @@ def test_what_is_no_python_file_is_left_alone(tmp_path: Path) -> None:
         ("def run(url, /) -> int:\n    return 1\n", "takes url, but params are handed over by name"),
         ("class Thing: ...\ndef run(thing: Thing) -> int:\n    return 1\n", "PydanticSchemaGenerationError"),
         ("from core import action\n@action(timeout='soon')\ndef run(): ...\n", "'soon' is no duration"),
+        ("def run(thing: object = object()) -> int:\n    return 1\n", "[non-serializable-default]"),
         (
             "from core import action\n@action(isolation='vm')\ndef run(): ...\n",
             "isolation must be 'process' or",
@@ -187,6 +189,61 @@ def test_loading_again_sees_what_changed(tmp_path: Path) -> None:
 
     assert list(registry.actions) == ["act"]
     assert not registry.broken
+
+
+NOTED = """
+from pathlib import Path
+with Path(__file__).with_suffix(".imports").open("a") as file:
+    file.write("x")
+def run() -> int:
+    return 1
+"""
+
+
+def imports_of(folder: Path, name: str) -> int:
+    """Return how often an action file that says NOTED was imported."""
+    notes = folder / f"{name}.imports"
+    return len(notes.read_text()) if notes.exists() else 0
+
+
+def test_finding_imports_nothing_and_resolving_imports_just_that_one(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(NOTED)
+    registry = Registry(tmp_path)
+
+    registry.find()
+    found = imports_of(tmp_path, "one"), imports_of(tmp_path, "two")
+    registry.resolve("one")
+
+    assert found == (0, 0)
+    assert (imports_of(tmp_path, "one"), imports_of(tmp_path, "two")) == (1, 0)
+    assert list(registry.actions) == ["one"]
+
+
+def test_however_many_ask_for_an_action_at_once_it_is_imported_once(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text(NOTED)
+    registry = Registry(tmp_path)
+    registry.find()
+
+    askers = [threading.Thread(target=registry.resolve, args=["one"]) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    for asker in askers:
+        asker.join(30)
+    registry.load_found()
+
+    assert imports_of(tmp_path, "one") == 1
+
+
+def test_an_action_that_was_not_imported_yet_is_named_as_the_nearest_one_too(tmp_path: Path) -> None:
+    (tmp_path / "download_website.py").write_text(GOOD)
+    registry = Registry(tmp_path)
+    registry.find()
+
+    with pytest.raises(UnknownAction) as refusal:
+        registry.resolve("download_web")
+
+    assert refusal.value.nearest == "download_website"
 
 
 @pytest.mark.parametrize(
