@@ -1,0 +1,10 @@
+"""Work that is done in a thread of the server."""
+
+from core import JobContext, action
+from tests.faults.shift_work import work
+
+
+@action(isolation="thread", max_attempts=100)
+def run(book: str, tag: str, seconds: float = 0.0, *, job: JobContext) -> str:
+    """Write into the book, take so many seconds, and return the job's id."""
+    return work(job, book, seconds)

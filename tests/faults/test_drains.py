@@ -1,0 +1,119 @@
+"""SIGTERM under load: requests under way are answered, jobs end or are put back, and nobody pays for it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Effort, Evidence
+from tests.faults.crew import waited_for
+from tests.faults.crew_audit import all_over, audit, faults_in, punished
+from tests.faults.crew_callers import callers
+from tests.faults.crew_clients import Clients, clients
+from tests.faults.crew_server import Server, Site, a_site, with_mutant
+
+pytestmark = pytest.mark.timeout(900)
+
+#: Jobs between two drains.
+BETWEEN = 10
+#: What must not happen in a drain, beside what must never happen.
+FAULTS = ("unclean", "left", "reset", "punished", "recovered")
+
+
+def short_work(chance: random.Random) -> dict[str, Any]:
+    action = chance.choice(["chore", "chore", "errand"])
+    return {"action": action, "seconds": chance.uniform(0.05, 0.3), "priority": 9}
+
+
+def drained(
+    folder: Path, *, drains: int, seconds: float, long: Sequence[str] = ("errand", "chore"), mutant: str = ""
+) -> tuple[Counter[str], list[float]]:
+    """Return the books of a queue whose server was told to stop so often, and how long that took, in seconds.
+
+    Each time some jobs run that last a minute, where the server gives them but the given seconds.
+    """
+    books: Counter[str] = Counter()
+    with a_site(folder, AAFAI_SLOTS="default=10", AAFAI_DRAIN_TIMEOUT=f"{seconds} seconds") as site:
+        server = site.serve(command=with_mutant(mutant))
+        with clients(server.url, book=site.book, mix=short_work, rest=0.15) as customers:
+            minutes = [customers.submit(action=action, seconds=60.0, priority=1) for action in long]
+            took = []
+            for number in range(drains):
+                customers.until_kept(number * BETWEEN)
+                waited_for(lambda: site.runs(minutes), seconds=10)
+                took.append(drain(site, server, customers, books, job_id=minutes[0]))
+                server = site.serve(command=server.command)
+                customers.urls = [server.url]
+        site.let_all_work_end()
+        all_over(site, customers)
+        books.update(audit(site, customers), punished=punished(site))
+    return books, sorted(took)
+
+
+def drain(site: Site, server: Server, customers: Clients, books: Counter[str], *, job_id: str) -> float:
+    """Tell a server to stop while it is asked this and that; enter what happened and return the seconds."""
+    site.end(*server.all())
+    cut_off = len(customers.cut_off)
+    with callers(server.url, job_id=job_id) as others:
+        waited_for(lambda: others.answers["200"])
+        began = time.monotonic()
+        status = server.stop()
+        took = time.monotonic() - began
+    waited_for(lambda: not site.processes(), seconds=10)
+    # Whom the kernel connected in the instant in which the listener closed the server never knew of.
+    ports, accepted = {*others.cut_off, *customers.cut_off[cut_off:]}, server.accepted()
+    books.update(
+        unclean=int(status != 0),
+        left=len(list((site.queues / "running").iterdir())) + len(site.processes()),
+        answered=len(accepted - ports),
+        reset=len(ports & accepted),
+        overlooked=len(ports - accepted),
+    )
+    return took
+
+
+def faults_of(books: Counter[str]) -> dict[str, int]:
+    return faults_in(books) | {name: books[name] for name in FAULTS if books[name]}
+
+
+def test_servers_that_are_told_to_stop_lose_nothing_cut_nobody_off_and_count_no_attempt(
+    tmp_path: Path, effort: Effort, evidence: Evidence
+) -> None:
+    drains = effort(3, 100)
+
+    books, took = drained(tmp_path, drains=drains, seconds=0.2)
+
+    figures = {**books, "ms_to_exit_at_most": round(1000 * took[-1])}
+    evidence("P9", "SIGTERM under load, with jobs of 50 ms to 60 s", trials=drains, **figures)
+    assert not faults_of(books)
+    assert len(took) == drains
+
+
+def test_jobs_that_do_not_end_in_time_are_put_back_whether_they_heed_the_wish_or_not(
+    tmp_path: Path, effort: Effort, evidence: Evidence
+) -> None:
+    seconds = effort(1, 20)
+
+    books, took = drained(tmp_path, drains=1, seconds=seconds, long=("errand", "chore", "vigil"))
+
+    figures = {**books, "seconds_to_exit": round(took[0])}
+    evidence("P9", f"SIGTERM, {seconds} s for running jobs", trials=1, **figures)
+    assert not faults_of(books)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "fault"), [("undrained", "left"), ("counting", "punished"), ("hasty", "reset")]
+)
+def test_a_server_that_stops_carelessly_is_caught(
+    tmp_path: Path, evidence: Evidence, mutant: str, fault: str
+) -> None:
+    books, _ = drained(tmp_path, drains=2, seconds=0.2, mutant=mutant)
+
+    evidence("P9", f"SIGTERM, {mutant}", trials=2, mutants=1, caught=int(books[fault] > 0))
+    assert books[fault] > 0
