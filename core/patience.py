@@ -22,7 +22,7 @@ class Patience:
         self._queue_seconds = queue_seconds
         self._places = threading.BoundedSemaphore(places)
         #: Threads that have nothing to do, at most as many as there are free places.
-        self._idle: deque[_Helper] = deque()
+        self._idle: deque[_Standby] = deque()
 
     def wait_for(self, work: Callable[[], T], *, job_id: str, late: Callable[[T], object]) -> T:
         """Return what the work returns; if it ends after the caller has gone, `late` is called with that.
@@ -33,19 +33,19 @@ class Patience:
         if not self._places.acquire(timeout=self._queue_seconds):
             raise EngineUnavailable("The store is slow, and others wait for it already.", hint=_HINT)
         errand = _Errand(work, late)
-        self._helper().run(errand)
+        self._standby().run(errand)
         if errand.has_ended(within=self._seconds):
             return errand.outcome()
         raise OutcomeUnknown(job_id, f"the store has not answered for {self._seconds:g} seconds.")
 
-    def _helper(self) -> _Helper:
+    def _standby(self) -> _Standby:
         try:
             return self._idle.pop()
         except IndexError:
-            return _Helper(self._rest)
+            return _Standby(self._rest)
 
-    def _rest(self, helper: _Helper) -> None:
-        self._idle.append(helper)
+    def _rest(self, standby: _Standby) -> None:
+        self._idle.append(standby)
         self._places.release()
 
 
@@ -90,10 +90,10 @@ class _Errand(Generic[T]):
         return self._result
 
 
-class _Helper:
+class _Standby:
     """A thread that does one errand after the other."""
 
-    def __init__(self, rest: Callable[[_Helper], None]) -> None:
+    def __init__(self, rest: Callable[[_Standby], None]) -> None:
         self._rest = rest
         self._errand: _Errand[Any] = _NOTHING
         self._called = threading.Lock()
@@ -114,5 +114,5 @@ class _Helper:
             self._rest(self)
 
 
-#: What a helper at rest holds, lest it keep its last job in memory.
+#: What a thread at rest holds, lest it keep its last job in memory.
 _NOTHING: _Errand[Any] = _Errand(lambda: None, lambda _: None)
