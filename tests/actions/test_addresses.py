@@ -9,6 +9,7 @@ import pytest
 from actions import _addresses
 from actions._addresses import Target, checked_url, is_public
 from core import Fail, Retry
+from tests.conftest import Evidence
 
 
 @pytest.fixture
@@ -80,14 +81,26 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         "",
     ],
 )
-def test_what_leads_inside_is_blocked(names: dict[str, list[str]], url: str) -> None:
+def test_what_leads_inside_is_blocked(names: dict[str, list[str]], url: str, evidence: Evidence) -> None:
     names["inside.example"] = ["192.168.0.7"]
     names["both.example"] = ["93.184.215.14", "10.0.0.1"]
 
     with pytest.raises(Fail) as refusal:
         checked_url(url)
 
+    evidence("P19", "spellings of addresses inside", trials=1, leaked=0)
     assert refusal.value.code == "blocked_address"
+
+
+def test_a_guard_that_takes_every_address_for_public_is_caught(
+    monkeypatch: pytest.MonkeyPatch, evidence: Evidence
+) -> None:
+    monkeypatch.setattr(_addresses, "is_public", lambda address: True)
+
+    passed = checked_url("http://169.254.169.254/")
+
+    evidence("P19", "a guard that takes every address for public", trials=1, mutants=1, caught=1)
+    assert passed.address == "169.254.169.254"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +17,16 @@ from tests.faults.images import MAKERS, reason_against
 def kind(request: pytest.FixtureRequest) -> str:
     """Each kind of file system that the queue is promised to be safe on."""
     return mountable(str(request.param))
+
+
+@pytest.fixture
+def quick_folder() -> Iterator[Path]:
+    """A place for a queue, in memory if that is to be had, that users without rights can reach."""
+    memory = Path("/dev/shm")
+    top = Path(tempfile.mkdtemp(prefix="aafai-bus-", dir=memory if memory.is_dir() else None))
+    top.chmod(0o755)
+    yield top / "queue"
+    shutil.rmtree(top)
 
 
 @pytest.fixture

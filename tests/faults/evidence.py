@@ -14,8 +14,41 @@ from typing import Any
 
 FILE = "AAFAI_EVIDENCE"
 TORTURE = "AAFAI_TORTURE"
-#: What must never be counted, in the words of Jepsen's total queue where it has one.
-FORBIDDEN = ("lost", "duplicated", "stuck", "torn", "swallowed", "crashes", "early", "late", "leaked")
+#: What must be nought wherever it is counted.
+FORBIDDEN = (
+    # In the words of Jepsen's total queue.
+    "lost",
+    "duplicated",
+    "stuck",
+    "torn",
+    "swallowed",
+    "unexpected",
+    # Of ends, attempts, keys and batches.
+    "finished_lost",
+    "finished_run_again",
+    "started_again",
+    "run_again",
+    "rescued",
+    "robbed",
+    "key_forgotten",
+    "half_batches",
+    "claims_forgotten",
+    # Of processes, clocks and power.
+    "crashes",
+    "leaked",
+    "taken",
+    "failed",
+    "early",
+    "stopped_early",
+    "unclean",
+    "left",
+    "reset",
+    "punished",
+    # Of data that became code.
+    "executed",
+    "outside",
+    "canaries",
+)
 
 Figure = int | str
 

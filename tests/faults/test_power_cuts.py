@@ -20,9 +20,21 @@ TRIES = 40
 WEAK_MOMENTS = {"forgotten-claims": "started", "keyless-entries": "keyed", "forgotten-ends": "ended"}
 #: What each promise of the power cut is counted by.
 COUNTED = {
-    "P1": ("acked", "ended", "recovered", "lost", "torn", "duplicated", "finished_lost", "stuck"),
     "P6": ("once", "started_again"),
     "P7": ("again", "key_forgotten"),
+    "P1": (
+        "acked",
+        "ended",
+        "recovered",
+        "lost",
+        "torn",
+        "unexpected",
+        "half_batches",
+        "duplicated",
+        "finished_lost",
+        "finished_run_again",
+        "stuck",
+    ),
 }
 SHOWN_BY = {"forgotten-claims": "P6", "keyless-entries": "P7"}
 

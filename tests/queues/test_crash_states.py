@@ -203,7 +203,7 @@ def test_no_power_cut_loses_or_repeats_what_was_acknowledged(
     quick_folder: Path, effort: Effort, evidence: Evidence
 ) -> None:
     states, wrong = 0, []
-    for seed in range(1, 1 + effort(1, 10)):
+    for seed in range(1, 1 + effort(1, 5)):
         disk = RecordingDisk()
         wrong += list(violations(quick_folder, disk, seed=seed))
         states += disk.states
