@@ -60,6 +60,7 @@ def post_worker_init(worker):
     worker.deadline = settings.request_timeout
     worker.most_per_address = settings.connections_per_address
     kernel = worker.wsgi.extensions["kernel"]
+    worker.held_up = kernel.patience.overdue
     # A worker that no longer knows what is on the disk ends; its successor reads it.
     kernel.bus.events.subscribe("gunicorn", "system.engine_in_doubt", _end_this_worker)
     kernel.bus.events.subscribe("gunicorn", "system.startup", _collect_garbage_from_now_on)

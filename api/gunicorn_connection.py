@@ -12,28 +12,34 @@ from gunicorn.http import get_parser
 from gunicorn.http.errors import LimitRequestHeaders
 from gunicorn.workers import gthread
 
-from api.errors import Refused, refusal_of
+from api.errors import refusal_of
 from api.framing import MOST_HEAD, Incoming
 
 if TYPE_CHECKING:
     from api.gunicorn_worker import GatheringWorker
+    from core.errors import BusError
 
 _PIECE = 65_536  # bytes
 
 
 class Connection(gthread.TConn):  # type: ignore[misc]
-    """A client's connection, whose parser reads from what was gathered instead of from the socket."""
+    """A client's connection; its parser reads what was gathered, and what is written goes out at once."""
 
     def __init__(self, worker: GatheringWorker, sock: socket.socket, address: Any, server: Any) -> None:
-        super().__init__(worker.cfg, sock, address, server)
-        self._worker = worker
+        super().__init__(worker.cfg, _Corked(sock), address, server)
         self._gathered = _Gathered()
         self.host: str = address[0] if isinstance(address, tuple) else ""
         self.incoming = Incoming(worker.max_body)
-        #: What came behind the end of the request.
-        self.surplus = b""
         self.parser = get_parser(worker.cfg, self._gathered, address)
         self.data_ready = True
+        #: How many of the bytes of its unfinished request the worker has counted.
+        self.held = 0
+        #: When the client's patience with us, or ours with it, ends: seconds of the monotonic clock.
+        self.gives_up_at = 0.0
+        #: Whether the last answer was sent, and the client is only waited for to close.
+        self.is_lingering = False
+        #: Whether the thread that served it was held up, and has it no more.
+        self.is_taken_over = False
 
     def read(self) -> bytes | None:
         """Return what has come: None for nothing yet, no bytes at the end of the connection."""
@@ -45,38 +51,85 @@ class Connection(gthread.TConn):  # type: ignore[misc]
             return b""
         return data
 
-    def say(self, answer: bytes) -> None:
-        """Send a short answer, to nobody if the client is gone or does not read."""
-        try:
-            self.sock.send(answer)
-        except OSError:
-            return
-
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, error: BusError) -> None:
         """Answer instead of the app, in the shape in which it answers errors."""
-        refusal = refusal_of(refused)
-        self.say(_answer(refusal.status, refusal.body))
+        refusal = refusal_of(error)
+        self.sock.say(_answer(refusal.status, refusal.body))
 
     def answer_expectation(self) -> None:
         """Ask for the body when the client waits to be asked."""
         if self.incoming.expects_continue:
             self.incoming.expects_continue = False
-            self.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.sock.say(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def hand_over(self, following: Incoming) -> None:
         """Let the parser read the request that came, and gather the following one."""
         self._gathered.hold(self.incoming)
         self.incoming = following
 
-    def close(self, graceful: bool = False) -> None:
-        """Close at once, or let the worker close it when the client has had its answer."""
-        if graceful:
-            self._worker.let_linger(self)
+    def flush(self) -> bool:
+        """Send what was written; return whether the client could be reached."""
+        try:
+            self.sock.flush()
+        except OSError:
+            return False
+        return True
+
+    def say_no_more(self) -> bool:
+        """Tell the client that nothing follows; return whether the connection is still there."""
+        self.is_lingering = True
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        return True
+
+
+class _Corked:
+    """A socket that reads without waiting, and sends what is written to it in one piece."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._written: list[bytes] = []
+        self._size = 0
+        self.fileno = sock.fileno
+        self.shutdown = sock.shutdown
+        self.close = sock.close
+        # A client that does not read keeps its thread until the timeout of the listener ends that.
+        sock.setblocking(True)
+
+    def recv(self, size: int) -> bytes:
+        """Return what has come. Raises BlockingIOError when nothing has."""
+        return self._sock.recv(size, socket.MSG_DONTWAIT)
+
+    def sendall(self, data: bytes) -> None:
+        """Keep the data until there is much, or until `flush`."""
+        self._written.append(data)
+        self._size += len(data)
+        if self._size > _PIECE:
+            self.flush()
+
+    send = sendall
+
+    def flush(self) -> None:
+        """Send what was kept. Raises OSError when the client is gone, or does not read."""
+        written, self._written, self._size = self._written, [], 0
+        if written:
+            self._sock.sendall(b"".join(written))
+
+    def say(self, data: bytes) -> None:
+        """Send a little at once and without waiting, to nobody if the client is gone or does not read."""
+        try:
+            self._sock.send(data, socket.MSG_DONTWAIT)
+        except OSError:
             return
-        super().close()
-        self._worker.addresses[self.host] -= 1
-        if not self._worker.addresses[self.host]:
-            del self._worker.addresses[self.host]
+
+    def setblocking(self, flag: bool) -> None:
+        """Take no notice: reading never waits here, and writing does."""
+
+    def gettimeout(self) -> float | None:
+        """Return None, as for a socket that waits."""
+        return None
 
 
 class _Gathered:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
-from selectors import EVENT_READ, DefaultSelector
 from typing import Any
 
-#: What gunicorn's loop must call, or no deadline would ever be looked at.
+#: What gunicorn's loop must call, or nobody would be let in and no deadline would ever be looked at.
 _CALLED = {"murder_pending", "_cap_keepalive", "set_accept_enabled", "wait_for_and_dispatch_events"}
 #: Two requests: one cut in its body, the other sent at once with the first one's end.
 _POST = b"POST / HTTP/1.1\r\nHost: localhost\r\n"
@@ -21,7 +20,7 @@ def trouble_with(worker: Any) -> str | None:
     """Return why a worker of that class would not gather requests as it should, None when it would."""
     if worker.cfg.is_ssl or worker.cfg.proxy_protocol != "off" or worker.cfg.protocol != "http":
         return "neither TLS nor the PROXY or uWSGI protocol can be gathered"
-    if uncalled := _CALLED - set(worker.run.__code__.co_names):
+    if uncalled := _CALLED - set(super(type(worker), worker).run.__code__.co_names):
         return f"gunicorn's loop has changed: it does not call {', '.join(sorted(uncalled))}"
     try:
         answer = _served(worker)
@@ -35,16 +34,16 @@ def trouble_with(worker: Any) -> str | None:
 def _served(worker: Any) -> bytes:
     """Return all that the trial's client receives from a second worker, which has no threads."""
     trial = type(worker)(0, worker.ppid, [], None, 0, worker.cfg, worker.log)
-    trial.tpool, trial.wsgi = _Inline(), _echo
-    trial.method_queue.init()
-    with DefaultSelector() as trial.poller, socket.create_server(("127.0.0.1", 0)) as listener:
-        trial.poller.register(trial.method_queue.fileno(), EVENT_READ, trial.method_queue.run_callbacks)
+    trial.wsgi = _echo
+    with select.epoll() as trial.events, socket.create_server(("127.0.0.1", 0)) as listener:
+        trial.sockets = [listener]
+        trial.set_accept_enabled(True)
         try:
-            with socket.create_connection(listener.getsockname()) as client, listener.accept()[0] as accepted:
-                trial.accept(_Listener(accepted))
+            with socket.create_connection(listener.getsockname()) as client:
                 return _conversation(trial, client)
         finally:
-            trial.method_queue.close()
+            trial.crowd.hurry(0.0)
+            trial.murder_pending()
             trial.tmp.close()
 
 
@@ -56,7 +55,8 @@ def _conversation(trial: Any, client: socket.socket) -> bytes:
     for _ in range(_PATIENCE):
         if pieces:
             client.sendall(pieces.pop(0))
-        trial.wait_for_and_dispatch_events(0.02)
+        for descriptor, _ in trial.events.poll(0.02):
+            trial.serve(descriptor)
         try:
             if not (piece := client.recv(65_536)):
                 break
@@ -70,26 +70,3 @@ def _echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterab
     body: bytes = environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
-
-
-class _Listener:
-    """What has one connection to give, which the trial closes itself, whatever the worker does with it."""
-
-    def __init__(self, accepted: socket.socket) -> None:
-        self._accepted = accepted
-        self.getsockname = accepted.getsockname
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        return self._accepted, self._accepted.getpeername()
-
-
-class _Inline:
-    """A pool that does its work at once, so that the trial needs no thread."""
-
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(work(*arguments))
-        except Exception as error:  # noqa: BLE001  A future carries whatever its work raised.
-            future.set_exception(error)
-        return future

@@ -1,17 +1,17 @@
 """gunicorn's threaded worker, which here spends a thread only on a request that has arrived whole.
 
-Until then a client costs one file descriptor: the event loop gathers its bytes, up to a deadline. What the
-loop cannot take in (too long, broken, too late, too many) it refuses in the JSON shape of the bus.
+Until then a client costs one file descriptor. All threads wait for the same events, and each event goes to
+one of them: it reads what has come and, if a request is whole by then, answers it in the same breath. To hand
+it to another thread would cost more than Flask does. The main thread only keeps the time. What cannot be
+taken in (too long, broken, too late, too many) is refused in the JSON shape of the bus.
 """
 
 from __future__ import annotations
 
-import socket
-from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future
+import os
+import select
+from collections.abc import Callable, Mapping
 from functools import partial
-from selectors import EVENT_READ
 from typing import Any
 
 from gunicorn import util
@@ -20,18 +20,19 @@ from gunicorn.workers import gthread
 from api.errors import Refused
 from api.framing import Incoming
 from api.gunicorn_connection import Connection, write_error
+from api.gunicorn_crowd import Crowd
+from api.gunicorn_door import NOT_YET, ONCE, Door
+from api.gunicorn_threads import Threads
 from api.gunicorn_trial import trouble_with
 from core.clock import Clock, SystemClock
+from core.errors import BusError
 
 _LONG = 65_536  # bytes
 _TRY_AGAIN = "Try again in a few seconds."
 
 
 class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types.
-    """Gather whole requests in the event loop; become gunicorn's own worker where its insides have changed.
-
-    All methods run in the main thread; only `handle`, which is gunicorn's, runs in the others.
-    """
+    """Gather whole requests without waiting; become gunicorn's own worker where its insides have changed."""
 
     #: The largest request body, in bytes.
     max_body = 10 << 20
@@ -44,17 +45,16 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
     #: Bytes of unfinished requests that are held before the long ones among them are refused.
     most_held = 128 << 20
     clock: Clock = SystemClock()
+    #: What all threads wait for, and the threads; made after the fork.
+    events: select.epoll
+    threads: Threads
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        #: Connections whose request is not whole → when they are given up; the earliest comes first.
-        self.gathering: dict[Connection, float] = {}
-        #: Connections that had their last answer → when they are closed; the earliest comes first.
-        self.lingering: dict[Connection, float] = {}
-        #: Address → how many connections it has.
-        self.addresses: Counter[str] = Counter()
-        #: How many bytes the unfinished requests have together.
-        self.held = 0
+        self.crowd = Crowd()
+        self.door = Door(self)
+        #: Asked about once a second: which threads are held up, and what to tell their clients.
+        self.held_up: Callable[[], Mapping[int, BusError]] = dict
 
     def init_process(self) -> None:
         """Serve until told to stop."""
@@ -64,156 +64,153 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
             self.__class__ = gthread.ThreadWorker
         gthread.ThreadWorker.init_process(self)
 
-    def accept(self, listener: socket.socket) -> None:
-        """Take in a client, unless its address has too many connections."""
-        try:
-            sock, address = listener.accept()
-        except (BlockingIOError, ConnectionAbortedError):
-            return
-        except OSError:  # No file descriptor is left, or no memory.
-            self._make_room()
-            return
-        conn = Connection(self, sock, address, listener.getsockname())
-        self.nr_conns += 1
-        self.addresses[conn.host] += 1
-        if conn.host and self.addresses[conn.host] > self.most_per_address:
-            message = f"Your address has {self.most_per_address} connections already."
-            conn.refuse(Refused("too_many_connections", message, hint="Close some, or reuse them."))
-            self._drop(conn)
-        else:
-            self._wait(conn)
+    def run(self) -> None:
+        """Keep the time while the threads serve."""
+        self.events = select.epoll()
+        self.threads = Threads(self.events, self.serve)
+        self.threads.start(self.cfg.threads)
+        super().run()
+        self.threads.stop()
 
-    def on_client_socket_readable(self, conn: Connection, client: socket.socket) -> None:
-        """Begin the next request of a connection that was kept alive."""
-        self.poller.unregister(client)
-        self.keepalived_conns.remove(conn)
-        data, conn.surplus = conn.surplus or conn.read(), b""
-        if data is None:
-            self._wait(conn)
-        else:
-            self._gather(conn, data)
-
-    def finish_request(self, conn: Connection, future: Future[Any]) -> None:
-        """Go on with what the client had already sent behind the request that was answered."""
-        super().finish_request(conn, future)
-        if conn.surplus and self.keepalived_conns and self.keepalived_conns[-1] is conn:
-            self.on_client_socket_readable(conn, conn.sock)
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Let clients in from now on, or no more, or no more for good when the worker stops."""
+        self.door.set(is_open=enabled)
+        self._accepting = enabled
+        if not (self.alive and self.ppid == os.getppid()):
+            self.door.lock()
 
     def murder_pending(self) -> None:
-        """Close the connections whose time is up."""
-        super().murder_pending()
-        if not (self.gathering or self.lingering):
-            return
-        now = self.clock.monotonic()
-        for conn in _due(self.gathering, now):
-            self._give_up(conn)
-        for conn in _due(self.lingering, now):
-            self._forget_lingering(conn)
-
-    def let_linger(self, conn: Connection) -> None:
-        """Close a connection once its client has, without waiting: a reset must not overtake the answer."""
-        try:
-            conn.sock.setblocking(False)
-            conn.sock.shutdown(socket.SHUT_WR)
-            self.poller.register(conn.sock, EVENT_READ, partial(self._on_late_bytes, conn))
-        except (OSError, ValueError):  # It is closed already.
-            conn.close()
-            return
-        self.nr_conns += 1
-        self.lingering[conn] = self.clock.monotonic() + self.linger
+        """Give up whose time is up, and tell gunicorn's loop how things stand."""
+        for conn in self.crowd.taken_late(self.clock.monotonic()):
+            self._with(conn, self._give_up)
+        for thread, conn, error in self.crowd.taken_over(self.held_up):
+            self.threads.replace(thread)
+            self._with(conn, partial(self._turn_away, error))
+        self.nr_conns, self._accepting = self.crowd.size, self.door.is_open
 
     def _cap_keepalive(self, deadline: float) -> None:
-        """Give no more time to unfinished requests than to idle connections when the worker stops."""
-        super()._cap_keepalive(deadline)
-        for conn, at in self.gathering.items():
-            self.gathering[conn] = min(at, deadline)
+        """Give resting connections no more time than until then: the worker stops."""
+        self.crowd.hurry(deadline)
 
-    def _on_bytes(self, conn: Connection, _: socket.socket) -> None:
+    def serve(self, descriptor: int) -> None:
+        """Do what an event on a listener or on a connection calls for."""
+        if not self.door.answers(descriptor) and (conn := self.crowd.taken(descriptor)):
+            self._with(conn, self._hear)
+
+    def welcome(self, conn: Connection) -> None:
+        """Wait for a client's first request, unless its address has too many connections."""
+        too_many = self.crowd.enter(conn) > self.most_per_address
+        self._with(conn, self._refuse_one_more if too_many else self._expect_first)
+
+    def make_room(self) -> None:
+        """Drop the connection that has been resting longest, to have its descriptor."""
+        for conn in self.crowd.taken_oldest():
+            self._forget(conn)
+
+    def _expect_first(self, conn: Connection) -> None:
+        self.events.register(conn.sock, NOT_YET)
+        conn.gives_up_at = self._in(self.deadline)
+        self._let_rest(conn)
+
+    def _hear(self, conn: Connection) -> None:
         data = conn.read()
-        if data is not None:
+        if data is None or (data and conn.is_lingering):
+            self._let_rest(conn)
+        elif data:
             self._gather(conn, data)
+        elif conn.is_lingering or not conn.incoming.size:
+            self._forget(conn)
+        else:
+            self._turn_away(conn.incoming.cut_off(), conn)
 
     def _gather(self, conn: Connection, data: bytes) -> None:
-        """Add what came to the connection's request; run it, refuse it, or wait for more."""
-        if not data:
-            self._give_up_cut_off(conn)
+        """Add what came to the connection's request; answer that if it is whole, and what came behind it."""
+        while data:
+            if not conn.incoming.size:
+                conn.gives_up_at = self._in(self.deadline)
+            try:
+                data = conn.incoming.receive(data)
+            except Refused as refused:
+                self._turn_away(refused, conn)
+                return
+            if conn.incoming.whole and not self._answer(conn):
+                return
+        self.crowd.hold(conn, conn.incoming.size)
+        if self.crowd.held > self.most_held and conn.held > _LONG:
+            self._turn_away(Refused("server_busy", "Too much is being sent at once.", hint=_TRY_AGAIN), conn)
             return
-        before = conn.incoming.size
-        try:
-            conn.surplus = conn.incoming.receive(data)
-        except Refused as refused:
-            self.held += conn.incoming.size - before
-            self._turn_away(conn, refused)
-            return
-        self.held += conn.incoming.size - before
-        if conn.incoming.whole:
-            self._run(conn)
-        elif self.held > self.most_held and conn.incoming.size > _LONG:
-            self._turn_away(conn, Refused("server_busy", "Too much is being sent at once.", hint=_TRY_AGAIN))
-        else:
-            self._wait(conn, anew=not before)
-            conn.answer_expectation()
+        conn.answer_expectation()
+        self._let_rest(conn)
 
-    def _run(self, conn: Connection) -> None:
-        self._stop_gathering(conn)
+    def _answer(self, conn: Connection) -> bool:
+        """Let the app answer the request that came; return whether another one may follow."""
+        self.crowd.hold(conn, 0)
         conn.hand_over(Incoming(self.max_body))
-        self.enqueue_req(conn)
+        self.crowd.begin(conn)
+        keeps = self.handle(conn)
+        self.crowd.end()
+        if conn.is_taken_over:
+            return False
+        if not (conn.flush() and keeps):
+            self._let_linger(conn)
+            return False
+        conn.gives_up_at = self._in(self.cfg.keepalive)
+        return True
 
-    def _wait(self, conn: Connection, *, anew: bool = False) -> None:
-        """Wait for more bytes of a request; the deadline counts from the call unless it runs already."""
-        if conn not in self.gathering:
-            self.poller.register(conn.sock, EVENT_READ, partial(self._on_bytes, conn))
-        elif anew:
-            del self.gathering[conn]
-        else:
+    def _in(self, seconds: float) -> float:
+        """Return that moment; it is not far when the worker stops."""
+        return self.clock.monotonic() + (seconds if self.alive else min(seconds, self.linger))
+
+    def _let_rest(self, conn: Connection) -> None:
+        """Wait for more from the client; whoever hears of it has the connection then."""
+        descriptor = self.crowd.rest(conn)
+        try:
+            self.events.modify(descriptor, ONCE)
+        except OSError:  # Its time was up, and the main thread has closed it already.
             return
-        self.gathering[conn] = self.clock.monotonic() + (self.deadline if self.alive else self.linger)
 
     def _give_up(self, conn: Connection) -> None:
-        if not conn.incoming.size:
-            self._drop(conn)
+        if conn.is_lingering or not conn.incoming.size:
+            self._forget(conn)
             return
         message = f"The request did not arrive within {self.deadline:g} seconds."
-        self._turn_away(conn, Refused("request_timeout", message, hint="Nothing was queued: send it again."))
+        self._turn_away(Refused("request_timeout", message, hint="Nothing was queued: send it again."), conn)
 
-    def _give_up_cut_off(self, conn: Connection) -> None:
-        if conn.incoming.size:
-            self._turn_away(conn, conn.incoming.cut_off())
+    def _refuse_one_more(self, conn: Connection) -> None:
+        message = f"Your address has {self.most_per_address} connections already."
+        conn.refuse(Refused("too_many_connections", message, hint="Close some, or reuse them."))
+        self._forget(conn)
+
+    def _turn_away(self, error: BusError, conn: Connection) -> None:
+        conn.refuse(error)
+        self._let_linger(conn)
+
+    def _let_linger(self, conn: Connection) -> None:
+        """Close a connection once its client has, without waiting: a reset must not overtake the answer."""
+        self.crowd.hold(conn, 0)
+        if conn.say_no_more():
+            conn.gives_up_at = self._in(self.linger)
+            self._let_rest(conn)
         else:
-            self._drop(conn)
+            self._forget(conn)
 
-    def _make_room(self) -> None:
-        for conn in list(self.gathering)[:1]:
-            self._drop(conn)
-
-    def _turn_away(self, conn: Connection, refused: Refused) -> None:
-        self._stop_gathering(conn)
-        conn.refuse(refused)
-        self.nr_conns -= 1
-        conn.close(graceful=True)
-
-    def _drop(self, conn: Connection) -> None:
-        self._stop_gathering(conn)
-        self.nr_conns -= 1
+    def _forget(self, conn: Connection) -> None:
         conn.close()
+        self.crowd.leave(conn)
+        if not self.door.is_open:
+            # The main thread waits for room, or for the last one to go.
+            self.method_queue.defer(_look_around)
 
-    def _stop_gathering(self, conn: Connection) -> None:
-        self.held -= conn.incoming.size
-        if self.gathering.pop(conn, None) is not None:
-            self.poller.unregister(conn.sock)
-
-    def _on_late_bytes(self, conn: Connection, _: socket.socket) -> None:
-        if conn.read() == b"":
-            self._forget_lingering(conn)
-
-    def _forget_lingering(self, conn: Connection) -> None:
-        del self.lingering[conn]
-        self.poller.unregister(conn.sock)
-        self.nr_conns -= 1
-        conn.close()
+    def _with(self, conn: Connection, step: Callable[[Connection], None]) -> None:
+        """Take a step with a connection; one that goes wrong costs this connection, not the thread."""
+        try:
+            step(conn)
+        except BaseException:
+            self.log.exception("A connection was closed.")
+            self.crowd.end()
+            if not conn.is_taken_over:
+                self._forget(conn)
 
 
-def _due(waiting: dict[Connection, float], now: float) -> Iterator[Connection]:
-    """Yield the connections whose time is up, each of which the caller takes out."""
-    while waiting and waiting[conn := next(iter(waiting))] <= now:
-        yield conn
+def _look_around() -> None:
+    """Do nothing: whatever is called in gunicorn's loop makes it look around."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.jobs import Json
 
 _PIECE = 65_536
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def read_object(example: str) -> dict[str, Json]:
@@ -92,8 +93,7 @@ def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = No
 
     Half a character, which UTF-8 cannot carry, is written as JSON's own escape.
     """
-    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    data = text.encode("utf-8", "backslashreplace") + b"\n"
+    data = _encoded(body).encode("utf-8", "backslashreplace") + b"\n"
     return Response(data, status, headers, mimetype="application/json")
 
 
@@ -102,7 +102,7 @@ def viewed(version: int, body: Callable[[], Json]) -> Response:
     tag = str(version)
     # Tags without quotes, as older clients send them, are read too.
     unchanged = request.if_none_match.contains_weak(tag)
-    response = Response(status=304) if unchanged else answer(body())
+    response = Response(status=304, mimetype="application/json") if unchanged else answer(body())
     response.set_etag(tag)
     return response
 
@@ -113,7 +113,7 @@ def iso(at: float | None) -> str | None:
 
 
 def _refuse_encoded() -> None:
-    encoding = request.headers.get("Content-Encoding", "identity")
+    encoding: str = request.environ.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.lower() != "identity":
         raise Refused(
             "content_encoding_not_supported",
@@ -128,7 +128,7 @@ def _announced_length() -> int | None:
     Only a server that frames bodies itself can tell a missing length from none: others leave out a zero.
     """
     framed = request.environ.get("wsgi.input_terminated", False)
-    if framed and "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+    if framed and "chunked" in request.environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         return None
     if framed and request.content_length is None:
         hint = "Send one, 0 for no body, or a chunked body."

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import hmac
-import uuid
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -19,16 +20,26 @@ from core.errors import BusError
 from core.logger import logger
 
 if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
     from core.clock import Clock
     from core.metrics import Metrics
 
 #: Endpoints that answer without a token, and then show less.
 OPEN_ENDPOINTS = frozenset({"monitor.health", "docs.page", "docs.asset"})
 
-#: What a page made of one of our answers could load: nothing.
-JSON_POLICY = "default-src 'none'; frame-ancestors 'none'"
+#: What every answer bears, unless it has a word of its own for it. A page made of it could load nothing.
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Vary": "Accept-Encoding",
+}
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_REQUEST_ID = "aafai.request_id"
 _WORTH_COMPRESSING = 1024  # bytes
 _LONGEST_REQUEST_ID = 128
 
@@ -38,19 +49,18 @@ def install(app: Flask, doorkeeper: Doorkeeper, *, clock: Clock, metrics: Metric
 
     def arrive() -> None:
         g.arrived = clock.monotonic()
-        g.request_id = _request_id()
         doorkeeper.check()
 
     def leave(response: Response) -> Response:
         if request.method == "OPTIONS" and response.status_code == 200:
             response.status_code = 204
             response.headers.pop("Content-Type", None)
-        _add_headers(response)
         _compress(response)
         rule = request.url_rule.rule if request.url_rule else "unmatched"
         metrics.observe_request(_method(), rule, response.status_code, clock.monotonic() - g.arrived)
         return response
 
+    app.wsgi_app = _Letterhead(app.wsgi_app)  # type: ignore[method-assign]
     app.before_request(arrive)
     app.after_request(leave)
     app.register_error_handler(BusError, answered)
@@ -76,7 +86,7 @@ class Doorkeeper:
             self._check_token()
 
     def _check_origin(self) -> None:
-        if self._hosts and _host_name() not in self._hosts:
+        if self._hosts and _host_name(request.environ.get("HTTP_HOST", "")) not in self._hosts:
             hint = "Use a name listed in AAFAI_ALLOWED_HOSTS, or add this one to it."
             raise Refused("unknown_host", "This bus does not answer for the Host of the request.", hint=hint)
         if request.method not in _READING and request.headers.get("Sec-Fetch-Site") == "cross-site":
@@ -110,26 +120,33 @@ def _answered_for_flask(error: HTTPException) -> Response:
 
 
 def _answered_for_us(error: Exception) -> Response:
-    place = {"request_id": g.request_id, "method": request.method, "path": request.path}
-    logger.error("request %s failed: %r", g.request_id, error, exc_info=error, extra=place)
+    request_id = request.environ[_REQUEST_ID]
+    place = {"request_id": request_id, "method": request.method, "path": request.path}
+    logger.error("request %s failed: %r", request_id, error, exc_info=error, extra=place)
     refused = Refused("internal_error", "The bus made a mistake.", hint="Look for the request id in its log.")
     refusal = refusal_of(refused)
-    return answer({**refusal.body, "request_id": g.request_id}, refusal.status)
+    return answer({**refusal.body, "request_id": request_id}, refusal.status)
 
 
-def _add_headers(response: Response) -> None:
-    response.headers["X-Request-ID"] = g.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers.setdefault("Content-Security-Policy", JSON_POLICY)
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+class _Letterhead:
+    """Puts the headers of all answers on each, where that costs least: behind Flask."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request_id = environ[_REQUEST_ID] = _request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
+            own = {name for name, _ in headers}
+            standing = [(name, value) for name, value in HEADERS.items() if name not in own]
+            return start_response(status, [*headers, ("X-Request-ID", request_id), *standing], *rest)
+
+        return self._app(environ, start)
 
 
 def _compress(response: Response) -> None:
     """Gzip a body that is worth it; its ETag becomes weak, because the bytes are no longer those it names."""
-    if response.direct_passthrough or response.status_code in (204, 304):
-        return
-    response.vary.add("Accept-Encoding")
     body = response.get_data()
     if len(body) < _WORTH_COMPRESSING or not request.accept_encodings["gzip"]:
         return
@@ -140,21 +157,19 @@ def _compress(response: Response) -> None:
         response.set_etag(tag, weak=True)
 
 
-def _request_id() -> str:
-    given = request.headers.get("X-Request-ID", "")
+def _request_id(given: str) -> str:
     fits = 0 < len(given) <= _LONGEST_REQUEST_ID and given.isascii() and given.isprintable()
-    return given if fits else uuid.uuid4().hex
+    return given if fits else secrets.token_hex(16)
 
 
 def _method() -> str:
     """Return the method as a metric's label: one that nobody serves must not become a label of its own."""
-    known = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
-    return request.method if request.method in known else "other"
+    return request.method if request.method in _METHODS else "other"
 
 
-def _host_name() -> str:
-    """Return the host of the Host header without its port."""
-    host = request.headers.get("Host", "")
+@lru_cache(maxsize=64)
+def _host_name(host: str) -> str:
+    """Return the host of a Host header without its port."""
     return _bare(host.partition("]" if host.startswith("[") else ":")[0])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from core import lifecycle
@@ -44,7 +44,7 @@ class Bus:
 
         Raises UnknownAction, BrokenAction, InvalidParams, InvalidRequest, IdempotencyConflict, Unsupported,
         ShuttingDown, QueueFull, DiskFull or EngineUnavailable: then nothing was queued. After OutcomeUnknown
-        the job may have been. With `patience` the store is not waited for longer than that.
+        the job may have been. With `patience` others are told when this takes too long.
         """
         return self._stored([self.admission.admitted(submission)], patience)[0]
 
@@ -134,22 +134,12 @@ class Bus:
         return removed
 
     def _stored(self, jobs: Sequence[Job], patience: Patience | None = None) -> list[Job]:
-        with self.gate.entered():
-            if patience is None:
-                stored = self._added(jobs)
-            else:
-                announce = partial(self._announce_new, jobs)
-                stored = patience.wait_for(partial(self._added, jobs), job_id=jobs[0].id, late=announce)
-        self._announce_new(jobs, stored)
-        return stored
-
-    def _added(self, jobs: Sequence[Job]) -> list[Job]:
-        return [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
-
-    def _announce_new(self, jobs: Sequence[Job], stored: Sequence[Job]) -> None:
+        with self.gate.entered(), patience.waiting(jobs[0].id) if patience else nullcontext():
+            stored = [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
         for asked, answer in zip(jobs, stored, strict=True):
             if asked.id == answer.id:
                 self.announce(answer)
+        return stored
 
     def _cancelled(self, job: Job, reason: str) -> Job:
         if job.state is State.RUNNING:

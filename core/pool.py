@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from core import lifecycle
 from core.bell import Bell
 from core.errors import EngineUnavailable
 from core.event_bus import KERNEL, EventBus
@@ -133,6 +134,9 @@ class Pool:
         deadline = self._clock.monotonic() + timeout
         in_time = all(self._is_gone(slot, deadline) for slot in self.status())
         self._runner.stop(grace)
+        for slot in self.status():
+            if slot.job is None:  # whose claim is on its way must find the store open to put the job back
+                self._clock.wait(slot.gone, grace)
         self._shut_down()
         return in_time
 
@@ -186,7 +190,9 @@ class Pool:
         """Run the next job of the queue; return False when there is none. Never raises."""
         try:
             job = self._engine.claim(slot.id, now=self._clock.now(), lease=self._lease, queues=[slot.queue])
-            if job is not None:
+            if job is not None and not self._claiming:
+                self._engine.swap(job, lifecycle.given_back(job))
+            elif job is not None:
                 self._perform(slot, job)
         except EngineUnavailable:  # The janitor tells of it; a slot just asks again.
             self._clock.wait(slot.gone, _PAUSE)

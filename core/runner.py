@@ -58,6 +58,7 @@ class Runner:
         self._environment = clean_environment(os.environ) if environment is None else environment
         # Not by job id: a thread that was left behind may still run an older attempt of the same job.
         self._attempts: dict[Attempt, None] = {}
+        self._unbegun: dict[Claim, None] = {}  # what an attempt needs can take as long as an import
         self._settlement = Settlement(clock, events, backoff=backoff)
         self.keeper = Keeper(
             engine, clock, self._settlement, attempts=self._running, grace=grace, lease=lease
@@ -69,6 +70,7 @@ class Runner:
         Returns the job as it was settled, or None when the claim had passed to somebody else.
         """
         claim = Claim(self._engine, job)
+        self._unbegun[claim] = None
         try:
             return self._performed(claim)
         except Exception as error:
@@ -76,6 +78,8 @@ class Runner:
             fault = failure("internal_error", f"The bus made a mistake: {type(error).__name__}.")
             self._settlement.settle(claim, fault)
             raise
+        finally:
+            self._unbegun.pop(claim, None)
 
     def cancel(self, job_id: str) -> bool:
         """Ask the running attempt of that job to stop; return whether it runs in this process."""
@@ -107,6 +111,8 @@ class Runner:
     def stop(self, grace: float) -> None:
         """Give back whatever runs and let go of everything."""
         self._settlement.stop()
+        for claim in list(self._unbegun):
+            self._settlement.settle(claim, Outcome(ending=Ending.GIVEN_BACK))
         self.give_back(grace=grace)
         self.keeper.stop()
 
@@ -118,8 +124,7 @@ class Runner:
             return self._settlement.settle(claim, refused)
         attempt = self._begun(claim, spec)
         try:
-            run = self._in_thread if spec.limits.isolation == "thread" else self._in_process
-            outcome = run(attempt)
+            outcome = self._run(attempt)
             attempt.over.set()
             attempt.job_log.flush()
             return self._settlement.settle(claim, outcome)
@@ -142,9 +147,16 @@ class Runner:
             held=self._engine.lifeline(claim.job),
         )
         self._attempts[attempt] = None
+        self._unbegun.pop(claim, None)
         self.keeper.attend()
         self._settlement.tell("task.started", claim.job)
         return attempt
+
+    def _run(self, attempt: Attempt) -> Outcome:
+        if self._settlement.stopping.is_set():  # Else the attempt was seen by `stop`, which asks it to end.
+            return Outcome(ending=Ending.GIVEN_BACK)
+        in_thread = attempt.spec.limits.isolation == "thread"
+        return self._in_thread(attempt) if in_thread else self._in_process(attempt)
 
     def _in_thread(self, attempt: Attempt) -> Outcome:
         job = attempt.claim.job

@@ -32,7 +32,8 @@ class Settlement:
         self._clock = clock
         self._events = events
         self._backoff = backoff
-        self._stopping = threading.Event()
+        #: Set when nobody is to wait any longer.
+        self.stopping = threading.Event()
 
     def settle(self, claim: Claim, outcome: Outcome) -> Job | None:
         """Store what the outcome makes of the job and return it; None when the claim was gone.
@@ -44,7 +45,7 @@ class Settlement:
                 job = claim.change(self._step(outcome))
             except EngineUnavailable as error:
                 self._events.publish("system.engine_unavailable", KERNEL, {"message": error.message})
-                if self._clock.wait(self._stopping, _PAUSE):
+                if self._clock.wait(self.stopping, _PAUSE):
                     return None
                 continue
             if job is None:
@@ -60,7 +61,7 @@ class Settlement:
 
     def stop(self) -> None:
         """Wait no longer for a store that does not answer."""
-        self._stopping.set()
+        self.stopping.set()
 
     def _step(self, outcome: Outcome) -> Step:
         now = self._clock.now()

@@ -1,6 +1,5 @@
 """What gunicorn is told, and what its hooks do."""
 
-import gc
 import importlib.util
 import os
 import signal
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from core.event_bus import KERNEL, EventBus, LocalTransport
+from core.patience import Patience
 from tests.house.sources import ROOT
 
 
@@ -30,6 +30,7 @@ def worker(conf, monkeypatch):
         start=lambda: told.append("start"),
         begin_drain=lambda *, hurry: told.append("hurry" if hurry else "drain"),
         bus=SimpleNamespace(events=EventBus(LocalTransport())),
+        patience=Patience(places=1, seconds=10),
     )
     handlers = {}
     monkeypatch.setattr(signal, "signal", handlers.__setitem__)
@@ -50,6 +51,12 @@ def test_a_signal_begins_the_drain_before_gunicorn_acts_on_it(conf, worker, numb
     assert worker.told == ["start", order, "gunicorn"]
 
 
+def test_the_worker_is_told_whose_wait_for_the_store_is_over(conf, worker):
+    conf.post_worker_init(worker)
+
+    assert worker.held_up == worker.kernel.patience.overdue
+
+
 def test_a_worker_whose_store_is_in_doubt_ends_so_that_another_opens_it_anew(conf, worker, monkeypatch):
     killed = []
     monkeypatch.setattr(os, "kill", lambda *arguments: killed.append(arguments))
@@ -58,21 +65,6 @@ def test_a_worker_whose_store_is_in_doubt_ends_so_that_another_opens_it_anew(con
     worker.kernel.bus.events.publish("system.engine_in_doubt", KERNEL, {"message": "A sync failed."})
 
     assert killed == [(os.getpid(), signal.SIGTERM)]
-
-
-def test_no_garbage_is_looked_for_until_the_bus_is_ready(conf, worker):
-    try:
-        conf.post_fork(None, worker)
-        conf.post_worker_init(worker)
-        during = gc.isenabled()
-        worker.kernel.bus.events.publish("system.startup", KERNEL, {})
-        after = gc.isenabled(), gc.get_freeze_count() > 0
-    finally:
-        gc.unfreeze()
-        gc.enable()
-
-    assert not during
-    assert after == (True, True)
 
 
 def test_there_is_one_worker_with_threads_and_no_socket_that_could_stop_it(conf):

@@ -4,9 +4,10 @@ import itertools
 import json
 import os
 import runpy
-import selectors
+import select
 import socket
 import struct
+import threading
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -19,7 +20,10 @@ from hypothesis import strategies as st
 from api.chunks import MOST_LINE, MOST_TRAILERS, Chunks
 from api.errors import Refused
 from api.framing import MOST_HEAD, Incoming
-from api.gunicorn_trial import _echo, _Inline, trouble_with
+from api.gunicorn_connection import _Corked
+from api.gunicorn_crowd import Crowd
+from api.gunicorn_threads import Threads
+from api.gunicorn_trial import _echo, trouble_with
 from api.gunicorn_worker import GatheringWorker
 from tests.fakes import FakeClock
 
@@ -199,16 +203,14 @@ class Stage:
         configuration = Config()
         configuration.set("keepalive", 15)
         self.clock = FakeClock()
-        self.worker = GatheringWorker(0, os.getppid(), [], None, 0, configuration, Mock())
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.worker = GatheringWorker(0, os.getppid(), [self.listener], None, 0, configuration, Mock())
         for name, value in {"clock": self.clock, "max_body": LIMIT, **settings}.items():
             setattr(self.worker, name, value)
-        self.worker.tpool = _Inline()
         self.worker.wsgi = _echo
-        self.worker.poller = selectors.DefaultSelector()
-        self.worker.method_queue.init()
-        queue = self.worker.method_queue
-        self.worker.poller.register(queue.fileno(), selectors.EVENT_READ, queue.run_callbacks)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.worker.method_queue = Mock()
+        self.worker.events = select.epoll()
+        self.worker.set_accept_enabled(True)
         self.clients = []
 
     def client(self, *pieces):
@@ -217,7 +219,7 @@ class Stage:
         client.settimeout(0)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.clients.append(client)
-        self.worker.accept(self.listener)
+        self.settle()
         for piece in pieces:
             self.send(client, piece)
         return client
@@ -228,8 +230,9 @@ class Stage:
 
     def settle(self):
         """Handle events until there are none."""
-        while self.worker.poller.select(0):
-            self.worker.wait_for_and_dispatch_events(0)
+        while events := self.worker.events.poll(0):
+            for descriptor, _ in events:
+                self.worker.serve(descriptor)
 
     def after(self, seconds):
         """Move the clock and let the worker look at it."""
@@ -241,12 +244,10 @@ class Stage:
         for client in self.clients:
             client.close()
         self.settle()
-        assert (self.worker.nr_conns, self.worker.held) == (len(self.worker.keepalived_conns), 0)
-        self.worker.murder_keepalived(force=True)
-        assert not self.worker.addresses
+        crowd = self.worker.crowd
+        assert (crowd.size, crowd.held, crowd.addresses) == (0, 0, {})
         self.listener.close()
-        self.worker.poller.close()
-        self.worker.method_queue.close()
+        self.worker.events.close()
         self.worker.tmp.close()
 
 
@@ -308,14 +309,14 @@ def test_requests_sent_at_once_are_answered_one_after_the_other(stage):
 
 def test_no_thread_is_spent_on_a_request_that_is_not_whole(stage):
     stage = stage()
-    stage.worker.tpool = Mock()
+    stage.worker.handle = Mock()
 
     stage.client()
     stage.client(HEAD)
     stage.client(SIZED[:-1])
     stage.client(CHUNKED[:-1])
 
-    stage.worker.tpool.submit.assert_not_called()
+    stage.worker.handle.assert_not_called()
 
 
 def test_a_client_that_sends_nothing_is_closed_at_the_deadline_without_a_word(stage):
@@ -463,7 +464,8 @@ def test_when_no_descriptor_is_left_the_oldest_unfinished_request_makes_room(sta
     stage = stage()
     oldest, next_oldest = stage.client(HEAD), stage.client(HEAD)
 
-    stage.worker.accept(Mock(accept=Mock(side_effect=OSError(24, "Too many open files"))))
+    exhausted = Mock(accept=Mock(side_effect=OSError(24, "Too many open files")))
+    stage.worker.door._let_in(exhausted)
 
     assert (heard(oldest)[1], heard(next_oldest)[1]) == (True, False)
 
@@ -472,7 +474,7 @@ def test_a_client_that_keeps_a_finished_connection_open_is_closed_after_a_while(
     stage = stage()
     client = stage.client(NEXT.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     heard(client)
-    answered = stage.worker.nr_conns
+    answered = stage.worker.crowd.size
 
     stage.send(client, b"more and more")
     stage.after(2.1)
@@ -491,11 +493,156 @@ def test_a_worker_that_stops_gives_unfinished_requests_no_more_time_than_idle_co
     assert heard(client)[1]
 
 
+def test_who_has_connected_when_the_worker_stops_is_answered_and_who_comes_later_is_refused(stage):
+    stage = stage()
+    address = stage.listener.getsockname()
+    client = socket.create_connection(address)
+    client.settimeout(0)
+    client.sendall(SIZED)
+    stage.clients.append(client)
+
+    stage.worker.alive = False
+    stage.worker.set_accept_enabled(False)
+    stage.settle()
+
+    assert b" 200 OK\r\n" in heard(client)[0]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)
+
+
+def test_a_worker_that_is_busy_leaves_callers_waiting(stage):
+    stage = stage()
+
+    stage.worker.set_accept_enabled(False)
+
+    stage.client()
+    assert stage.worker.crowd.size == 0
+
+
+def test_a_full_worker_lets_nobody_in_until_there_is_room(stage):
+    stage = stage(worker_connections=1)
+    first = stage.client(NEXT)
+    waiting = stage.client()
+    stage.send(waiting, NEXT)
+    unanswered = heard(waiting)
+
+    first.close()
+    stage.settle()
+    stage.worker.method_queue.defer.assert_called()  # gunicorn's loop looks around …
+    stage.worker.set_accept_enabled(True)  # … and sees that there is room.
+    stage.settle()
+
+    assert (unanswered, heard(waiting)[0][:15]) == ((b"", False), b"HTTP/1.1 200 OK")
+
+
+def test_who_is_let_in_before_the_door_is_quite_open_does_not_close_it(stage):
+    stage = stage()
+    stage.worker.set_accept_enabled(False)
+    eager = socket.create_connection(stage.listener.getsockname())
+    stage.clients.append(eager)
+
+    stage.worker.events = EagerEvents(stage.worker)
+    stage.worker.set_accept_enabled(True)
+
+    assert heard(stage.client(NEXT))[0].startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+class EagerEvents:
+    """Events of which a thread hears at once."""
+
+    def __init__(self, worker):
+        self.worker = worker
+        self.events = worker.events
+
+    def __getattr__(self, name):
+        return getattr(self.events, name)
+
+    def modify(self, descriptor, mask):
+        self.events.modify(descriptor, mask)
+        for ready, _ in self.events.poll(0):
+            self.worker.serve(ready)
+
+
+def test_a_request_that_breaks_the_worker_costs_its_own_connection_only(stage):
+    stage = stage()
+    quiet = stage.client()
+    stage.worker.handle = Mock(side_effect=SystemExit)
+
+    broken = stage.client(NEXT)
+
+    assert (heard(broken)[1], heard(quiet)[1]) == (True, False)
+    stage.worker.log.exception.assert_called_once()
+
+
+def test_an_answer_is_sent_in_one_piece_and_a_long_one_as_it_comes():
+    socket = Mock()
+    corked = _Corked(socket)
+
+    corked.sendall(b"head")
+    corked.sendall(b"body")
+    held_back = socket.sendall.call_count
+    corked.flush()
+    corked.sendall(b"x" * 70_000)
+
+    sent = [call.args[0] for call in socket.sendall.call_args_list]
+    assert (held_back, sent) == (0, [b"headbody", b"x" * 70_000])
+
+
+def test_many_threads_answer_each_request_once(stage):
+    stage = stage(most_per_address=100)
+    clients = [socket.create_connection(stage.listener.getsockname(), timeout=30) for _ in range(20)]
+
+    threads = Threads(stage.worker.events, stage.worker.serve)
+    threads.start(4)
+    try:
+        for client in clients:
+            client.sendall(SIZED * 2)
+        for client in clients:
+            stream = client.makefile("rb")
+            client.sendall(SIZED * 48 + HEAD + b"Connection: close\r\n\r\n")
+            assert stream.read().count(b" 200 OK\r\n") == 51
+            stream.close()
+            client.close()
+        while stage.worker.crowd.size:
+            threading.Event().wait(0.001)
+    finally:
+        threads.stop()
+        for thread in threading.enumerate():
+            if thread.name == "http":
+                thread.join(30)
+
+    assert not stage.worker.log.exception.called
+
+
+def test_of_many_who_want_a_resting_connection_one_gets_it():
+    crowd = Crowd()
+    connection = SimpleNamespace(sock=SimpleNamespace(fileno=lambda: 7), host="", held=0, gives_up_at=1.0)
+    crowd.enter(connection)
+    takers = 8
+    ready = threading.Barrier(takers)
+    taken = []
+
+    def take(number):
+        ready.wait(30)
+        taken.extend([crowd.taken(7)] if number % 2 else crowd.taken_late(2.0))
+
+    for _ in range(200):
+        crowd.rest(connection)
+        threads = [threading.Thread(target=take, args=[number]) for number in range(takers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+    assert taken.count(connection) == 200
+
+
 def test_a_request_is_not_kept_in_memory_once_the_parser_has_read_it(stage):
     stage = stage()
     stage.client(SIZED)
 
-    (connection,) = stage.worker.keepalived_conns
+    (connection,) = stage.worker.crowd.taken_late(stage.clock.monotonic() + 15)
+    stage.worker.crowd.rest(connection)
 
     assert (connection._gathered._rest.nbytes, connection._gathered._rest.obj) == (0, b"")
 
@@ -537,10 +684,8 @@ def test_the_installed_gunicorn_passes_the_trial(worker, keepalive):
 @pytest.mark.parametrize(
     ("owner", "name", "changed"),
     [
-        (gthread.ThreadWorker, "enqueue_req", lambda self, conn, urgent: None),
-        (gthread.ThreadWorker, "finish_request", lambda self, conn, future: None),
         (gthread.ThreadWorker, "handle", lambda self, conn: conn.sock.recv(1)),
-        (gthread.ThreadWorker, "wait_for_and_dispatch_events", lambda self, timeout: None),
+        (gthread.ThreadWorker, "handle_request", lambda self, req, conn, server: False),
         (gthread.ThreadWorker, "run", lambda self: self.murder_keepalived()),
         (gthread.TConn, "__init__", lambda self, cfg, sock: None),
         (gthread.TConn, "init", lambda self: setattr(self, "parser", iter([None]))),

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from core.bus import Bus
-from core.errors import EngineUnavailable, OutcomeUnknown
+from core.errors import EngineUnavailable
 from core.patience import Patience
 from core.submission import Submission
 
@@ -15,12 +15,14 @@ class SlowStore:
 
     def __init__(self, engine):
         self.engine = engine
+        self.begun = threading.Event()
         self.release = threading.Event()
 
     def __getattr__(self, name):
         return getattr(self.engine, name)
 
     def add(self, job):
+        self.begun.set()
         self.release.wait(30)
         return self.engine.add(job)
 
@@ -37,60 +39,144 @@ def slow_bus(slow, bus, events, clock):
     return Bus(slow, bus.admission, events, clock, bus.gate)
 
 
+@pytest.fixture
+def patience(clock):
+    return Patience(places=2, seconds=10, queue_seconds=1, clock=clock)
+
+
+@pytest.fixture
+def caller():
+    """Let a thread do something, and leave none behind."""
+    threads = []
+
+    def call(work):
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        return threads[-1]
+
+    yield call
+    for thread in threads:
+        thread.join(30)
+
+
+@pytest.fixture
+def waits(patience, caller):
+    """Let so many threads wait for a store that does not answer; return their names in their order."""
+    release = threading.Event()
+
+    def wait(number, entered):
+        with patience.waiting(f"job {number}"):
+            entered.set()
+            release.wait(30)
+
+    def enter(*numbers):
+        names = []
+        for number in numbers:
+            entered = threading.Event()
+            names.append(caller(lambda number=number, entered=entered: wait(number, entered)).ident)
+            assert entered.wait(30)
+        return names
+
+    yield enter
+    release.set()
+
+
+@pytest.fixture
+def hanging(slow_bus, slow, patience, caller):
+    """A thread whose submission waits for the store."""
+    thread = caller(lambda: slow_bus.submit(ASKED, patience=patience))
+    assert slow.begun.wait(30)
+    yield thread
+    slow.release.set()
+
+
 ASKED = Submission(action="double", params={"number": 1})
 
 
-def test_a_quick_store_is_waited_for(bus, heard):
-    job = bus.submit(ASKED, patience=Patience(places=1, seconds=30))
+def test_a_quick_store_is_waited_for(bus, heard, patience):
+    job = bus.submit(ASKED, patience=patience)
 
     assert bus.get(job.id) == job
     assert heard == [("task.queued", job.id)]
+    assert patience.overdue() == {}
 
 
-def test_a_slow_store_is_not_waited_for_for_ever_and_the_job_is_named(slow_bus):
-    with pytest.raises(OutcomeUnknown) as unknown:
-        slow_bus.submit(ASKED, patience=Patience(places=1, seconds=0.01))
+def test_a_slow_store_is_not_waited_for_for_ever_and_the_job_is_named(hanging, patience, clock):
+    clock.advance(9.9)
+    early = patience.overdue()
+    clock.advance(0.1)
+    ((held_up, error),) = patience.overdue().items()
 
-    assert unknown.value.job_id
-    assert "0.01 seconds" in unknown.value.message
+    assert (early, held_up, error.code) == ({}, hanging.ident, "outcome_unknown")
+    assert error.job_id
+    assert "10 seconds" in error.message
 
 
-def test_a_job_that_is_stored_after_its_caller_has_gone_is_announced_once(slow_bus, slow, events):
-    queued, announced = [], threading.Event()
-    events.subscribe("test", "task.queued", lambda event: (queued.append(event), announced.set()))
-    with pytest.raises(OutcomeUnknown) as unknown:
-        slow_bus.submit(ASKED, patience=Patience(places=1, seconds=0.01))
+def test_a_job_that_is_stored_after_its_caller_has_gone_is_announced_once(
+    hanging, slow, patience, clock, heard
+):
+    clock.advance(10)
+    (error,) = patience.overdue().values()
 
     slow.release.set()
+    hanging.join(30)
 
-    assert announced.wait(30)
-    assert [event.payload["job_id"] for event in queued] == [unknown.value.job_id]
+    assert heard == [("task.queued", error.job_id)]
 
 
-def test_who_comes_while_all_places_are_taken_is_refused_before_anything_is_stored(slow_bus, engine):
-    patience = Patience(places=1, seconds=0.01, queue_seconds=0.01)
-    with pytest.raises(OutcomeUnknown):
-        slow_bus.submit(ASKED, patience=patience)
+def test_a_caller_is_given_up_once(waits, patience, clock):
+    (thread,) = waits(1)
+    clock.advance(10)
+
+    found = [list(patience.overdue()) for _ in range(2)]
+
+    assert found == [[thread], []]
+
+
+def test_those_beyond_the_places_are_given_up_after_a_second(waits, patience, clock):
+    threads = waits(1, 2, 3)
+
+    clock.advance(1)
+    soon = patience.overdue()
+    clock.advance(9)
+    late = patience.overdue()
+
+    assert (list(soon), list(late)) == (threads[2:], threads[:2])
+    assert soon[threads[2]].job_id == "job 3"
+
+
+def test_who_comes_while_all_places_are_taken_by_slow_ones_is_refused_before_anything_is_stored(
+    waits, patience, clock, bus, engine
+):
+    waits(1, 2)
+    clock.advance(1)
 
     with pytest.raises(EngineUnavailable) as refusal:
-        slow_bus.submit(ASKED, patience=patience)
+        bus.submit(ASKED, patience=patience)
 
     assert refusal.value.code == "engine_unavailable"
+    assert not any(engine.count().values())
 
 
-def test_a_place_is_free_again_when_the_store_has_answered(slow_bus, slow):
-    patience = Patience(places=1, seconds=0.01, queue_seconds=30)
-    with pytest.raises(OutcomeUnknown):
-        slow_bus.submit(ASKED, patience=patience)
-    slow.release.set()
+def test_a_crowd_that_has_just_come_is_not_refused(waits, patience, clock):
+    waits(1, 2)
+    clock.advance(0.9)
 
-    assert slow_bus.submit(ASKED, patience=Patience(places=1, seconds=30)).action == "double"
-    assert patience.wait_for(lambda: 42, job_id="x", late=print) == 42
+    with patience.waiting("job 3"):
+        assert patience.overdue() == {}
 
 
-def test_what_the_store_refuses_reaches_the_caller(bus):
-    def refuse():
+def test_a_place_is_free_again_when_the_store_has_answered(waits, patience, clock):
+    waits(1)
+    with patience.waiting("job 2"):
+        clock.advance(1)
+
+    with patience.waiting("job 3"):
+        pass
+
+
+def test_what_the_store_refuses_reaches_the_caller_and_frees_its_place(patience):
+    with pytest.raises(EngineUnavailable, match="away"), patience.waiting("job 1"):
         raise EngineUnavailable("The disk is away.")
 
-    with pytest.raises(EngineUnavailable, match="away"):
-        Patience(places=1, seconds=30).wait_for(refuse, job_id="x", late=print)
+    assert not patience._waits

@@ -203,6 +203,33 @@ def test_a_drain_puts_back_what_does_not_end_in_time(engine, a_pool):
     assert (back.state, back.attempt) == (State.QUEUED, 0)
 
 
+def test_a_claim_that_comes_back_when_a_drain_is_over_is_put_back(engine, a_pool, monkeypatch):
+    claim, claiming, may_return = engine.claim, threading.Event(), threading.Event()
+
+    def slow(*arguments, **options):
+        job = claim(*arguments, **options)
+        if job is not None:
+            claiming.set()
+            may_return.wait(30)
+        return job
+
+    monkeypatch.setattr(engine, "claim", slow)
+    pool, runner = a_pool()
+    job = add(engine, pool, max_attempts=1)
+    assert claiming.wait(30)
+    drain = threading.Thread(target=pool.drain, args=[0.0], kwargs={"grace": 30.0})
+    drain.start()
+    while pool._claiming:
+        drain.join(0.01)
+
+    may_return.set()
+    drain.join(30)
+
+    back = engine.get(job.id)
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
+    assert runner.performed == []
+
+
 def test_a_hurry_ends_the_waiting_of_a_drain(engine, a_pool):
     pool, runner = a_pool(hold=True)
     job = add(engine, pool, max_attempts=1)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core import lifecycle
+from core.actions import ActionSpec
 from core.errors import EngineUnavailable, JobNotFound
 from core.jobs import Job, Progress, State
 from queues.memory import MemoryEngine
@@ -417,6 +418,31 @@ def test_a_thread_that_goes_on_when_the_bus_stops_is_left_behind(bench: Workbenc
         assert (given_back.state, given_back.attempt) == (State.QUEUED, 0)
         assert attempt.finish() == given_back
     assert bench.told() == ["task.started", "task.given_back", "task.dropped"]
+
+
+def test_a_job_whose_action_is_still_being_imported_when_the_bus_stops_is_given_back(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("act", THREAD + "def run() -> int:\n    return 1\n")
+    job = bench.claim("act", max_attempts=1)
+    resolve, resolving, may_go_on = bench.registry.resolve, threading.Event(), threading.Event()
+
+    def slow(name: str) -> ActionSpec:
+        resolving.set()
+        may_go_on.wait(30)
+        return resolve(name)
+
+    monkeypatch.setattr(bench.registry, "resolve", slow)
+    attempt = bench.begin(job)
+    assert resolving.wait(30)
+
+    bench.runner.stop(1.0)
+    back = bench.engine.get(job.id)
+    may_go_on.set()
+    attempt.join(30)
+
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
+    assert bench.engine.get(job.id) == back
 
 
 def test_only_the_named_jobs_are_given_back(bench: Workbench) -> None:
