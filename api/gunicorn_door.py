@@ -72,7 +72,7 @@ class Door:
         except (BlockingIOError, ConnectionAbortedError):
             return
         except OSError as error:
-            if error.errno != errno.EBADF:  # Not that the door was locked: no descriptor is left, or no memory.
+            if error.errno != errno.EBADF:  # Not that the door was locked: no descriptor is left.
                 self._worker.make_room()
             return
         try:
