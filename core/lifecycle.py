@@ -18,7 +18,7 @@ FINAL_CODES = frozenset(
 
 
 def claimed(job: Job, *, worker: str, now: float, lease: float) -> Job:
-    """Return the job as the claim of `worker` makes it: one attempt more, counted before it starts."""
+    """Return the job as the claim of `worker` makes it: one attempt more."""
     return replace(
         job,
         state=State.RUNNING,

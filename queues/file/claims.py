@@ -77,7 +77,7 @@ class Claims:
     def take(
         self, path: str, job_id: str, worker: str, *, now: float, lease: float, due_only: bool = True
     ) -> Job | None:
-        """Claim the job whose record lies at `path`, durably; None when it is not fit to run now.
+        """Claim the job whose record lies at `path`; None when it is not fit to run now.
 
         Raises Busy when somebody else is about to take it, FileNotFoundError when somebody has.
         """
@@ -87,23 +87,31 @@ class Claims:
             record = self._fit(fd, path, job_id, now=now, due_only=due_only)
             if record is None:
                 return None
-            self.move(fd, path, job_id, now)
-            self._commit(record.job, now)
+            inode = self.move(fd, path, job_id, now)
             job = lifecycle.claimed(record.job, worker=worker, now=now, lease=lease)
-            self.keep(Held(job, fd, self._disk.status_of(fd).st_ino))
+            if job.attempt >= job.max_attempts:
+                self._write_down(record.job, now)
+            else:
+                self._journal.owe()
+            self.keep(Held(job, fd, inode))
             undo.pop_all()
             return job
 
-    def move(self, fd: int, path: str, job_id: str, now: float) -> None:
-        """Mark a locked record as claimed and move it to the running ones, not yet durably. Raises Busy."""
+    def move(self, fd: int, path: str, job_id: str, now: float) -> int:
+        """Mark a locked record as claimed and move it to the running ones, not yet durably; return its inode.
+
+        Raises Busy.
+        """
         running = self._layout.running(job_id)
         self._disk.date(fd, now)
         self._disk.mark_claimed(fd)
         place = os.path.split(running)
         self._room.lending(lambda: self._site.folders.place(self._disk.rename, path, *place))
-        if self._disk.status(running).st_ino != self._disk.status_of(fd).st_ino:
+        inode = self._disk.status_of(fd).st_ino
+        if self._disk.status(running).st_ino != inode:
             self._disk.rename(running, path)  # it had been replaced between opening and renaming
             raise Busy
+        return inode
 
     def open_locked(self, path: str) -> int:
         """Open a record and take its lock. Raises Busy, FileNotFoundError."""
@@ -178,7 +186,7 @@ class Claims:
         self._site.folders.place(self._disk.rename, path, bucket, f"{job_id}.json")
         self._deferred.push(job_id, due)
 
-    def _commit(self, job: Job, now: float) -> None:
-        """Write the claim down; from the moment that this is durable the attempt counts."""
+    def _write_down(self, job: Job, now: float) -> None:
+        """Make a claim durable before its attempt begins: no crash may lead to one attempt too many."""
         claim = {"id": job.id, "action": job.action, "version": job.version, "started_at": now}
         self._journal.commit(Kind.CLAIMED, [encoded(claim)], job_id=job.id)

@@ -59,6 +59,7 @@ class Journal:
         # Both are made at once: later the disk may be full.
         self._open, self._blank = self._new_volume(), self._new_volume()
         self._full: Volume | None = None
+        self._owes = False
         site.folders.settle(self.folder)
 
     def commit(
@@ -81,10 +82,15 @@ class Journal:
         if step.error is not None:
             raise step.error
 
+    def owe(self) -> None:
+        """Remember that names were moved without an entry; they become durable with the files of the next."""
+        self._owes = True
+
     def turn_over(self) -> Volume | None:
         """Return the volume whose files are to be made durable now; None when there is nothing to do."""
-        if self._full is None and not self._open.is_blank:
+        if self._full is None and (self._owes or not self._open.is_blank):
             with self._turn:
+                self._owes = False
                 self._full, self._open = self._open, self._blank
         return self._full
 

@@ -125,8 +125,9 @@ class Publishing:
 
     def clear_running(self, job_id: str) -> None:
         """Remove what an attempt leaves. It need not be durable, nor succeed: the final record counts."""
-        for path in (self._layout.running(job_id), self._layout.cancel(job_id)):
-            self._clear(path)
+        with contextlib.suppress(OSError):
+            self._disk.unlink(self._layout.running(job_id))
+        self._clear(self._layout.cancel(job_id))
         self.clear_live(job_id)
 
     def clear_live(self, job_id: str) -> None:

@@ -39,7 +39,8 @@ def _audited(base: Path, ledger: Ledger, now: float) -> Figures:
         return Counter(
             finished_run_again=len(ended),
             started_again=sum(1 for job in runs if job.id in ledger.once),
-            claims_forgotten=sum(1 for job in runs if job.attempt <= ledger.started[job.id]),
+            # The attempt that the cut ended may count or not, those before it do.
+            claims_forgotten=sum(1 for job in runs if job.attempt < ledger.started[job.id]),
             duplicated=len(runs) - len({job.id for job in runs}),
             finished_lost=sum(1 for job_id in ledger.ended if not _keeps_result(engine, job_id)),
             again=len(ledger.keyed),

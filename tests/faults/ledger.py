@@ -20,7 +20,7 @@ COUNTS = {
     "acked": "submissions that were acknowledged",
     "ended": "ends that were acknowledged",
     "recovered": "jobs on the disk that nobody was told of",
-    "once": "attempts started of jobs that may run once at most",
+    "once": "last attempts started that a job is allowed",
     "again": "earlier keyed submissions repeated after the power came back",
     "indeterminate": "acknowledgements while the power was going, which prove nothing",
 }
@@ -33,8 +33,8 @@ FAULTS = {
     "duplicated": "jobs that ended twice",
     "finished_lost": "acknowledged ends without their final record, or with another",
     "finished_run_again": "jobs run again after their acknowledged end",
-    "started_again": "jobs that may run once at most, and were started twice",
-    "claims_forgotten": "attempts that were given out twice under one number",
+    "started_again": "jobs started once more after the last attempt that they are allowed",
+    "claims_forgotten": "attempts given out again under an earlier number, or while the power was on",
     "key_forgotten": "idempotency keys that made a second job",
     "robbed": "claims taken from a living worker",
     "vanished": "acknowledged jobs that a look-up did not find while the power was on",
@@ -57,7 +57,7 @@ class Ledger:
     ended: dict[str, State] = field(default_factory=dict)
     #: Job id to the number of its last attempt.
     started: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    #: Jobs that may run once at most and were started.
+    #: Jobs whose last allowed attempt was started.
     once: set[str] = field(default_factory=set)
     #: Faults that showed before the power went.
     noticed: Figures = field(default_factory=Counter)

@@ -154,7 +154,7 @@ class Worker:
             _pause(0.001)
             return
         say("started", job.id, job.attempt)
-        if job.max_attempts == 1:
+        if job.attempt >= job.max_attempts:
             say("once", job.id)
         claim = Claim(self._engine, job)
         if self._chance.random() < 0.1:

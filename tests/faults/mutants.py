@@ -84,7 +84,7 @@ def _on(disk: Callable[[], Disk]) -> Callable[[str], FileEngine]:
 MUTANTS: dict[str, Callable[[str], FileEngine]] = {
     "unsynced-journal": _on(UnsyncedJournal),
     "wiped-too-early": _on(WipedTooEarly),
-    "forgotten-claims": _patched(Claims, "_commit", lambda *_: None),
+    "forgotten-claims": _patched(Claims, "_write_down", lambda *_: None),
     "keyless-entries": _patched(Publishing, "publish", publish_without_keys),
     "batches-in-parts": _patched(Publishing, "publish", publish_one_by_one),
     "forgotten-ends": _patched(Publishing, "end", end_unwritten),

@@ -21,7 +21,7 @@ from tests.faults.ledger import COUNTS, FAULTS, Figures, Ledger, compared, findi
 
 ROOT = Path(__file__).parents[2]
 #: The acknowledgements after which a cut may come.
-ACKNOWLEDGEMENTS = ("kept", "whole", "keyed", "started", "ended")
+ACKNOWLEDGEMENTS = ("kept", "whole", "keyed", "started", "once", "ended")
 #: Megabytes of an image: as little as XFS takes.
 SIZE = 320
 

@@ -17,7 +17,7 @@ CUTS = {"ext4": 10, "xfs": 5}
 #: A mutant is caught by one of so many cuts, or the harness proves nothing. Most are by the first.
 TRIES = 40
 #: The acknowledgement after which each mutant is caught most surely; the others are in any rush.
-WEAK_MOMENTS = {"forgotten-claims": "started", "keyless-entries": "keyed", "forgotten-ends": "ended"}
+WEAK_MOMENTS = {"forgotten-claims": "once", "keyless-entries": "keyed", "forgotten-ends": "ended"}
 #: What each promise of the power cut is counted by.
 COUNTED = {
     "P6": ("once", "started_again"),
