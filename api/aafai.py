@@ -14,6 +14,7 @@ from flask import Blueprint, Response, request
 from api import aafai_doc
 from api.aafai_polls import polled
 from api.aafai_views import full_view, gone_view, light_view, summary_view
+from api.desk import Desk
 from api.errors import Refused, status_of
 from api.http import (
     allow_only,
@@ -64,6 +65,7 @@ class Aafai:
 
     def __init__(self, kernel: Kernel, long_polls: int) -> None:
         self._kernel = kernel
+        self._desk = Desk(kernel)
         self._places = BoundedSemaphore(long_polls) if long_polls > 0 else None
 
     @documented(aafai_doc.INBOUND)
@@ -73,9 +75,7 @@ class Aafai:
         now = self._kernel.clock.now()
         if "jobs" in document:
             return self._inbound_many(document, now)
-        job = self._kernel.bus.submit(
-            submission_from(_with_key(document), now=now), patience=self._kernel.patience
-        )
+        job = self._desk.submit(submission_from(document, now=now))
         return answer({"status": "received", "job_id": job.id})
 
     @documented(aafai_doc.OUTBOUND)
@@ -99,16 +99,16 @@ class Aafai:
     @documented(aafai_doc.OUTBOUND_MANY)
     def outbound_many(self) -> Response:
         """Tell how each of several jobs stands."""
-        return answer(polled(self._kernel, read_object(aafai_doc.POLL_EXAMPLE)))
+        return answer(polled(self._kernel, self._desk, read_object(aafai_doc.POLL_EXAMPLE)))
 
     @documented(aafai_doc.QUEUES)
     def queues(self) -> Response:
         """List the newest jobs by where they stand."""
-        bus, counted = self._kernel.bus, self._kernel.bus.count()
+        counted = self._kernel.bus.count()
         lists: dict[str, Json] = {}
         for name, states in _LISTS.items():
             lists[name] = [
-                summary_view(job) for job in bus.find(Query(states=states, limit=_LONGEST_LIST)).jobs
+                summary_view(job) for job in self._desk.find(Query(states=states, limit=_LONGEST_LIST)).jobs
             ]
         counts = {name: sum(counted[state] for state in states) for name, states in _LISTS.items()}
         return answer({**lists, "consumed": [], "counts": {**counts, "consumed": 0}})
@@ -125,39 +125,23 @@ class Aafai:
 
     def _inbound_many(self, document: Mapping[str, Json], now: float) -> Response:
         allow_only(document, "jobs", "batch")
-        if "Idempotency-Key" in request.headers:
-            hint = "Give each of the jobs an idempotency_key of its own."
-            raise Refused(
-                "conflicting_fields", "The header Idempotency-Key cannot name several jobs.", hint=hint
-            )
         if not isinstance(document["jobs"], list):
             raise InvalidRequest("jobs", "must be a list of submissions.", code="wrong_type")
         members = [_member(number, given, now) for number, given in enumerate(document["jobs"])]
         batch = _batch(document, members)
-        stored = self._kernel.bus.submit_many(with_batch(members, batch), patience=self._kernel.patience)
+        stored = self._desk.submit_many(with_batch(members, batch))
         return answer({"status": "received", "job_ids": [job.id for job in stored], "batch": batch})
 
     def _awaited(self, job_id: str, seconds: float) -> Summary:
         if seconds > 0 and self._places is not None and self._places.acquire(blocking=False):
             try:
-                return self._kernel.bus.wait(job_id, seconds)
+                return self._desk.wait(job_id, seconds)
             finally:
                 self._places.release()
-        return self._kernel.bus.peek(job_id)
+        return self._desk.peek(job_id)
 
     def _view(self, job: Summary) -> Json:
-        return full_view(self._kernel.bus.get(job.id)) if job.state is State.SUCCEEDED else light_view(job)
-
-
-def _with_key(document: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the submission with the key of the header Idempotency-Key, which must not contradict its own."""
-    header, own = request.headers.get("Idempotency-Key"), document.get("idempotency_key")
-    if header is None:
-        return dict(document)
-    if own is not None and own != header:
-        message = "The header Idempotency-Key and the field idempotency_key differ."
-        raise Refused("conflicting_fields", message, hint="Send one of them.")
-    return {**document, "idempotency_key": header}
+        return full_view(self._desk.get(job.id)) if job.state is State.SUCCEEDED else light_view(job)
 
 
 def _member(number: int, given: Json, now: float) -> Submission:

@@ -14,7 +14,7 @@ from core.errors import BusError, InvalidRequest, JobExpired, JobNotFound, Recor
 from core.jobs import Json, Query, State, Summary
 
 if TYPE_CHECKING:
-    from core.bus import Bus
+    from api.desk import Desk
     from core.kernel import Kernel
 
 MOST_JOBS = 1_000
@@ -27,11 +27,11 @@ _MOST_PAGES = 5  # of the engine, each of which may hold few jobs of the batch
 Found = Summary | tuple[str, BusError]
 
 
-def polled(kernel: Kernel, document: Mapping[str, Json]) -> dict[str, Json]:
+def polled(kernel: Kernel, desk: Desk, document: Mapping[str, Json]) -> dict[str, Json]:
     """Return how the jobs stand that the document asks for, by ids or by batch, and when to ask again."""
     allow_only(document, "job_ids", "batch", "fields", "cursor")
-    views = _Views(kernel, light=_wants_light(document))
-    found, cursor = _found(kernel.bus, document)
+    views = _Views(kernel, desk, light=_wants_light(document))
+    found, cursor = _found(desk, document)
     jobs = [views.of(one) for one in found]
     summaries = [one for one in found if isinstance(one, Summary)]
     answered: dict[str, Json] = {
@@ -45,8 +45,9 @@ def polled(kernel: Kernel, document: Mapping[str, Json]) -> dict[str, Json]:
 class _Views:
     """Turn jobs into views until there is no room for further results."""
 
-    def __init__(self, kernel: Kernel, *, light: bool) -> None:
+    def __init__(self, kernel: Kernel, desk: Desk, *, light: bool) -> None:
         self._kernel = kernel
+        self._desk = desk
         self._room = MOST_RESULTS
         self._light = light
 
@@ -65,29 +66,29 @@ class _Views:
         if self._light:
             return light_view(job)
         if self._room > 0:
-            view = full_view(self._kernel.bus.get(job.id))
+            view = full_view(self._desk.get(job.id))
             self._room -= len(json.dumps(view["result"], ensure_ascii=False))
             if self._room >= 0:
                 return view
         return {**light_view(job), "result_left_out": True}
 
 
-def _found(bus: Bus, document: Mapping[str, Json]) -> tuple[Sequence[Found], str | None]:
+def _found(desk: Desk, document: Mapping[str, Json]) -> tuple[Sequence[Found], str | None]:
     if ("job_ids" in document) == ("batch" in document):
         code = "conflicting_fields" if "batch" in document else "missing_field"
         raise InvalidRequest("job_ids", "give either job_ids or batch.", code=code)
     if "batch" in document:
-        return _of_batch(bus, _batch(document), document)
+        return _of_batch(desk, _batch(document), document)
     if "cursor" in document:
         raise InvalidRequest("cursor", "goes with batch only.", code="conflicting_fields")
-    return [_peeked(bus, job_id) for job_id in _ids(document["job_ids"])], None
+    return [_peeked(desk, job_id) for job_id in _ids(document["job_ids"])], None
 
 
-def _of_batch(bus: Bus, batch: str, document: Mapping[str, Json]) -> tuple[list[Summary], str | None]:
+def _of_batch(desk: Desk, batch: str, document: Mapping[str, Json]) -> tuple[list[Summary], str | None]:
     cursor = job_id_from(document["cursor"], field="cursor") if "cursor" in document else None
     jobs: list[Summary] = []
     for _ in range(_MOST_PAGES):
-        page = bus.find(Query(batch=batch, cursor=cursor, limit=MOST_JOBS - len(jobs)))
+        page = desk.find(Query(batch=batch, cursor=cursor, limit=MOST_JOBS - len(jobs)))
         jobs += page.jobs
         cursor = page.next_cursor
         if cursor is None or len(jobs) >= MOST_JOBS:
@@ -97,9 +98,9 @@ def _of_batch(bus: Bus, batch: str, document: Mapping[str, Json]) -> tuple[list[
     return jobs, cursor
 
 
-def _peeked(bus: Bus, job_id: str) -> Found:
+def _peeked(desk: Desk, job_id: str) -> Found:
     try:
-        return bus.peek(job_id)
+        return desk.peek(job_id)
     except (JobNotFound, JobExpired, RecordDamaged) as error:
         return job_id, error
 

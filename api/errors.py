@@ -44,6 +44,7 @@ ERRORS: Mapping[str, tuple[int, str]] = {
     "bad_url": (400, "A URL is not an http or https URL."),
     "bad_request": (400, "The request itself is malformed."),
     "unauthorized": (401, "The bearer token is missing or wrong."),
+    "action_not_allowed": (403, "The token may not submit jobs for that action."),
     "cross_site": (403, "A page of another site tried to write."),
     "unknown_job": (404, "No such job was ever known."),
     "unknown_batch": (404, "No job of that batch is known, or none is any more."),

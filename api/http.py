@@ -88,6 +88,11 @@ def batch_from(given: Json) -> str:
     return submission_from({"action": "", "batch": given}, now=0.0).batch or ""
 
 
+def idempotency_key_from(given: Json) -> str | None:
+    """Return an idempotency key, checked as a submission's is. Raises InvalidRequest."""
+    return submission_from({"action": "", "idempotency_key": given}, now=0.0).idempotency_key
+
+
 def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a JSON response, keys in the order in which they were put.
 

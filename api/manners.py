@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from api.callers import ANYBODY
 from api.errors import Refused, refusal_of, refused_by_flask
 from api.http import answer
 from api.rate import RateLimit
@@ -80,6 +81,7 @@ class Doorkeeper:
     def check(self) -> None:
         """Refuse a foreign Host, a write by another site's page, who asks too often, who has no token."""
         self._check_origin()
+        g.caller = ANYBODY
         g.trusted = self._digest is None or hmac.compare_digest(_digest(_bearer()), self._digest)
         if request.endpoint not in OPEN_ENDPOINTS:
             self._rate.spend(request.remote_addr or "")

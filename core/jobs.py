@@ -143,8 +143,8 @@ class Query:
     action: str | None = None
     queue: str | None = None
     batch: str | None = None
-    #: Name and value of one label.
-    label: tuple[str, str] | None = None
+    #: Labels that a job must bear, by name.
+    labels: Mapping[str, str] = field(default_factory=dict)
     #: Jobs submitted at or after this time, in Unix seconds.
     since: float | None = None
     #: `Page.next_cursor` of the page before.

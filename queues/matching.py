@@ -12,6 +12,6 @@ def matches(job: Summary, query: Query) -> bool:
         and (query.action is None or job.action == query.action)
         and (query.queue is None or job.queue == query.queue)
         and (query.batch is None or job.batch == query.batch)
-        and (query.label is None or job.labels.get(query.label[0]) == query.label[1])
+        and query.labels.items() <= job.labels.items()
         and (query.since is None or job.submitted_at >= query.since)
     )

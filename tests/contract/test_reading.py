@@ -84,7 +84,7 @@ def test_a_list_is_narrowed_by_each_filter(bench: Bench) -> None:
         {"action": "alpha"},
         {"queue": "q1"},
         {"batch": "b1"},
-        {"label": ("k", "v")},
+        {"labels": {"k": "v"}},
         {"since": NOW - 10},
     ):
         assert all_ids(bench.engine, **narrowed) == [wanted.id], narrowed

@@ -1,0 +1,115 @@
+"""The desk at which every dialect asks the bus: on behalf of the caller, and no more than the caller may."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from flask import request
+
+from api.callers import Caller, caller
+from api.errors import Refused
+from api.http import idempotency_key_from, job_id_from
+from core.errors import JobNotFound
+from core.jobs import Summary
+
+if TYPE_CHECKING:
+    from core.jobs import Job, Json, LogEntry, Page, Query
+    from core.kernel import Kernel
+    from core.submission import Submission
+
+_S = TypeVar("_S", bound=Summary)
+_KEY = "Idempotency-Key"
+_MOST_ON_A_PAGE = 1_000
+
+
+class Desk:
+    """Submit, look up, list, cancel and retry as the caller of the request that is being answered."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._bus = kernel.bus
+
+    def submit(self, submission: Submission) -> Job:
+        """Store a job and return it, or the one that the same idempotency key made before.
+
+        The header Idempotency-Key counts as the submission's own. Raises as `Bus.submit`, and Refused.
+        """
+        return self._bus.submit(self._signed(_with_header(submission)), patience=self._kernel.patience)
+
+    def submit_many(self, submissions: Sequence[Submission]) -> list[Job]:
+        """Store all of the jobs or none; raises as `submit`. Each has an idempotency key of its own."""
+        if _KEY in request.headers:
+            hint = "Give each of the jobs an idempotency_key of its own."
+            raise Refused("conflicting_fields", f"The header {_KEY} cannot name several jobs.", hint=hint)
+        return self._bus.submit_many([self._signed(one) for one in submissions], patience=self._kernel.patience)
+
+    def get(self, given: Json) -> Job:
+        """Return the whole job. Raises Refused, JobNotFound, JobExpired or RecordDamaged."""
+        return self._seen(self._bus.get(job_id_from(given)))
+
+    def peek(self, given: Json) -> Summary:
+        """Return the job without its params and result, which are not read; raises as `get`."""
+        return self._seen(self._bus.peek(job_id_from(given)))
+
+    def wait(self, given: Json, seconds: float) -> Summary:
+        """Return the job as soon as it has ended, or as it stands after so many seconds; raises as `get`."""
+        self.peek(given)
+        return self._bus.wait(job_id_from(given), seconds)
+
+    def find(self, query: Query) -> Page:
+        """Return a page of the jobs that the caller may see, newest first."""
+        return self._bus.find(_narrowed(query, caller()))
+
+    def all(self, query: Query) -> Iterator[Summary]:
+        """Yield every job that the query names, newest first, however many there are."""
+        cursor = query.cursor
+        while True:
+            page = self.find(replace(query, cursor=cursor, limit=_MOST_ON_A_PAGE))
+            yield from page.jobs
+            if (cursor := page.next_cursor) is None:
+                return
+
+    def logs(self, given: Json, *, offset: int = 0, limit: int = 1000) -> list[LogEntry]:
+        """Return log entries of the job, oldest first; raises as `get`."""
+        return self._bus.logs(self.peek(given).id, offset=offset, limit=limit)
+
+    def cancel(self, given: Json, *, reason: str = "Cancelled on request.") -> Job:
+        """Cancel a waiting job, or ask a running one to stop. Raises JobEnded, else as `get`."""
+        return self._bus.cancel(self.peek(given).id, reason=reason)
+
+    def retry(self, given: Json, *, params: Mapping[str, Json] | None = None) -> Job:
+        """Run an ended job again, as a new one. Raises JobNotEnded, else as `get` and `submit`."""
+        old = self.peek(given)
+        caller().refuse_action(old.action)
+        return self._bus.retry(old.id, params=params)
+
+    def _signed(self, submission: Submission) -> Submission:
+        """Return the submission in the caller's name: keys of two callers are two keys."""
+        who, key = caller(), submission.idempotency_key
+        who.refuse_action(submission.action)
+        if not who.name:
+            return submission
+        own = f"{who.name}/{key}" if key is not None else None
+        return replace(submission, labels={**submission.labels, **who.labels}, idempotency_key=own)
+
+    def _seen(self, job: _S) -> _S:
+        if not caller().may_see(job.labels):
+            raise JobNotFound(job.id)
+        return job
+
+
+def _narrowed(query: Query, who: Caller) -> Query:
+    return replace(query, labels={**query.labels, **who.labels}) if who.own_jobs_only else query
+
+
+def _with_header(submission: Submission) -> Submission:
+    """Return the submission with the key of the header, which must not contradict its own."""
+    header, own = request.headers.get(_KEY), submission.idempotency_key
+    if header is None:
+        return submission
+    if own is not None and own != header:
+        message = f"The header {_KEY} and the field idempotency_key differ."
+        raise Refused("conflicting_fields", message, hint="Send one of them.")
+    return replace(submission, idempotency_key=idempotency_key_from(header))
