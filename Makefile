@@ -10,10 +10,10 @@ pip := $(python) -m pip --quiet --disable-pip-version-check --no-input install -
 compile := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
            --no-header --no-emit-index-url --no-emit-find-links
 
-.PHONY: help setup demo serve test check lint types bench torture requirements clean browser programs servers
+.PHONY: help setup demo serve test check lint types bench bench-http torture requirements clean browser programs servers
 
 help:  ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/bus-ready  ## Fetch a real page with a real browser, from the submit to the verdict on power
 	@$(python) -m examples.demo
@@ -41,15 +41,18 @@ types: .venv/tools-ready  ## Check types
 bench: .venv/tools-ready .venv-peers/ready | servers  ## Measure the bus beside other queues, rewrite docs/benchmarks.md (an hour; OPTIONS=--quick)
 	@$(python) -m benchmarks $(OPTIONS)
 
+bench-http: .venv/tools-ready  ## Measure polls that find nothing new beside a bare Flask route (three minutes)
+	@$(python) -m benchmarks.conditional $(OPTIONS)
+
 torture: .venv/tools-ready  ## Try every promise at whole effort, for an hour, and write docs/guarantees.md (as root)
 	@$(python) -m tests.faults.torture
 
 setup: .venv/tools-ready  ## Install everything that running, testing and checking need
 	@# A service may not write here: its every start would compile all modules anew.
-	@$(python) -m compileall -q actions api cloud config core queues *.py
+	@$(python) -m compileall -q actions api cloud config core queues services *.py
 
 requirements: .venv/tools-ready  ## Compile requirements*.in to the pinned, hashed requirements*.txt
-	@for name in requirements requirements-dev requirements-engines requirements-peers; do \
+	@for name in requirements requirements-audio requirements-dev requirements-engines requirements-peers; do \
 	    echo "Compiling $$name.txt …"; $(compile) $$name.in --output-file $$name.txt || exit 1; \
 	done
 
@@ -65,9 +68,12 @@ clean:  ## Remove what make and the tools built; jobs in ./var stay
 	@$(pip) -r requirements.txt
 	@touch $@
 
-.venv/tools-ready: requirements-dev.txt .venv/bus-ready | programs
+.venv/tools-ready: requirements-dev.txt requirements-audio.txt .venv/bus-ready | programs
 	@echo "Installing Python packages for tests and checks …"
 	@$(pip) -r requirements.txt -r requirements-dev.txt
+	@# Not every machine has the recogniser ready-made; without it transcribe_audio says what to do.
+	@$(pip) --only-binary :all: -r requirements-audio.txt || \
+	    { echo "Not here: what transcribe_audio needs (requirements-audio.txt)." >&2; [ "$$CI" != true ]; }
 	@touch $@
 
 # The queues that are compared with have an environment of their own: what they need is nothing to the bus.
@@ -81,7 +87,7 @@ browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare node espeak-ng flac lame oggenc
 
 servers:
 	@tools/system-packages redis-server postgres gcc mkfs.ext4 mkfs.xfs

@@ -30,6 +30,7 @@ from core.patience import Patience
 from core.pool import Pool
 from core.power import Power
 from core.registry import Registry
+from core.roster import Roster
 from core.runner import Runner
 from core.shortcuts import Shortcuts
 from core.survey import Survey
@@ -50,7 +51,7 @@ def assemble(config: Config) -> Kernel:
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
     runner = _runner(config, bus, registry, clock)
-    pool = Pool(engine, runner, events, clock, slots=config.slots, lease=config.lease)
+    pool = _pool(config, bus, runner, clock)
     bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
     deliveries = Deliveries(events, clock, linger=config.result_linger)
     survey = Survey(engine, deliveries, Activity(events, clock))
@@ -113,6 +114,18 @@ def _runner(config: Config, bus: Bus, registry: Registry, clock: Clock) -> Runne
     )
 
 
+def _pool(config: Config, bus: Bus, runner: Runner, clock: Clock) -> Pool:
+    return Pool(
+        bus.engine,
+        runner,
+        bus.events,
+        clock,
+        slots=config.slots,
+        lease=config.lease,
+        roster=Roster(bus.events, clock, path=config.queue_base_path / "workers.json"),
+    )
+
+
 def _janitor(config: Config, bus: Bus, pool: Pool, clock: Clock) -> Janitor:
     return Janitor(
         bus.engine,
@@ -163,4 +176,5 @@ def _environment(config: Config) -> dict[str, str]:
         **clean_environment(os.environ, config.pass_env),
         "AAFAI_ALLOW_PRIVATE_ADDRESSES": private,
         "AAFAI_CHROMEDRIVER": config.chromedriver,
+        "AAFAI_MEDIA_DIRS": os.pathsep.join(map(str, config.media_dirs)),
     }

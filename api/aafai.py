@@ -6,7 +6,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Mapping
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -33,6 +32,7 @@ from core.jobs import Json, Query, State, Summary
 from core.submission import Submission, submission_from
 
 if TYPE_CHECKING:
+    from api.places import Places
     from core.kernel import Kernel
 
 LONGEST_WAIT = 25  # seconds
@@ -48,9 +48,9 @@ _LISTS: Mapping[str, frozenset[State]] = {
 }
 
 
-def aafai_blueprint(kernel: Kernel, *, long_polls: int) -> Blueprint:
-    """Return the dialect's routes; at most `long_polls` requests at a time may hold their answer back."""
-    dialect = Aafai(kernel, long_polls)
+def aafai_blueprint(kernel: Kernel, *, places: Places) -> Blueprint:
+    """Return the dialect's routes; a request that holds its answer back takes one of the places."""
+    dialect = Aafai(kernel, places)
     blueprint = Blueprint("aafai", __name__)
     blueprint.add_url_rule("/inbound", view_func=dialect.inbound, methods=["POST"])
     blueprint.add_url_rule("/outbound", view_func=dialect.outbound, methods=["GET"])
@@ -63,10 +63,10 @@ def aafai_blueprint(kernel: Kernel, *, long_polls: int) -> Blueprint:
 class Aafai:
     """Answer in the words of the aafai-bus clients."""
 
-    def __init__(self, kernel: Kernel, long_polls: int) -> None:
+    def __init__(self, kernel: Kernel, places: Places) -> None:
         self._kernel = kernel
         self._desk = Desk(kernel)
-        self._places = BoundedSemaphore(long_polls) if long_polls > 0 else None
+        self._places = places
 
     @documented(aafai_doc.INBOUND)
     def inbound(self) -> Response:
@@ -133,12 +133,8 @@ class Aafai:
         return answer({"status": "received", "job_ids": [job.id for job in stored], "batch": batch})
 
     def _awaited(self, job_id: str, seconds: float) -> Summary:
-        if seconds > 0 and self._places is not None and self._places.acquire(blocking=False):
-            try:
-                return self._desk.wait(job_id, seconds)
-            finally:
-                self._places.release()
-        return self._desk.peek(job_id)
+        with self._places.taken(wanted=seconds > 0) as may_wait:
+            return self._desk.wait(job_id, seconds) if may_wait else self._desk.peek(job_id)
 
     def _view(self, job: Summary) -> Json:
         return full_view(self._desk.get(job.id)) if job.state is State.SUCCEEDED else light_view(job)

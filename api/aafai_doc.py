@@ -27,7 +27,7 @@ _IDS: Mapping[str, Any] = {"type": "array", "minItems": 1, "maxItems": 1000, "it
 _TEXT: Mapping[str, Any] = {"type": "string"}
 _KEY: Mapping[str, Any] = {
     "type": "string",
-    "pattern": "^[!-~]{1,255}$",
+    "pattern": "^[ -~\xa1-\xac\xae-\xff]{1,255}$",
     "description": "The same key and body are the same job. The header Idempotency-Key may carry it.",
 }
 _BATCH: Mapping[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"}
@@ -146,7 +146,8 @@ INBOUND = Operation(
     errors=[
         *("invalid_request", "out_of_range", "conflicting_fields", "bad_name", "bad_key", "bad_batch"),
         *("bad_batch_size", "bad_idempotency_key", "bad_time", "bad_url", "idempotency_conflict"),
-        *("unknown_action", "invalid_params", "unsupported", "queue_full", "broken_action"),
+        *("action_not_allowed", "unknown_action", "invalid_params", "unsupported", "queue_full"),
+        "broken_action",
         *("engine_unavailable", "outcome_unknown", "shutting_down", "disk_full"),
     ],
 )
@@ -213,6 +214,7 @@ OUTBOUND = Operation(
 OUTBOUND_MANY = Operation(
     summary="How each of several jobs stands",
     tag=_TAG,
+    scope="read",
     description="By ids, or by batch with a cursor. Results beyond 16 MiB in all are left out and marked"
     " `result_left_out`: fetch them one by one. `next_poll_seconds` is null when every job has ended.",
     body={
@@ -272,6 +274,7 @@ QUEUES = Operation(
 PURGE = Operation(
     summary="Remove jobs that ended so many days ago",
     tag=_TAG,
+    scope="admin",
     body=_closed("days", days={"type": "number", "minimum": 0, "maximum": 36500}),
     body_examples={"week": {"days": 7}},
     answers={

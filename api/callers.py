@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 from flask import g
 
 from api.errors import Refused
+from core.tokens import SCOPES, Token
 
-SCOPES = ("submit", "read", "admin")
 #: The label under which a job remembers who submitted it.
 OWNER = "owner"
 
@@ -27,6 +27,10 @@ class Caller:
     actions: frozenset[str] | None = None
     #: Whether the caller sees the own jobs only.
     own_jobs_only: bool = False
+    #: The id of the token; empty for that of the settings.
+    token_id: str = ""
+    #: How many requests the token may make in a minute; None for what the settings say.
+    rate_limit: int | None = None
 
     @property
     def labels(self) -> Mapping[str, str]:
@@ -48,15 +52,27 @@ class Caller:
 
 #: Whoever calls a bus that asks for no token, and who comes with the one of the settings.
 ANYBODY = Caller()
-
-
-@dataclass(frozen=True, slots=True)
-class Nobody:
-    """Whoever has no token; what is open to all shows less then."""
-
-    reason: str = field(default="A bearer token is required.")
+#: Whoever has no token where one is asked for: sees what is open to all. No token can bear that name.
+STRANGER = Caller(name="-", scopes=frozenset(), actions=frozenset(), own_jobs_only=True)
 
 
 def caller() -> Caller:
     """Return who sent the request."""
     return cast("Caller", g.caller)
+
+
+def caller_with(token: Token) -> Caller:
+    """Return who comes with that token."""
+    return Caller(
+        name=token.name,
+        scopes=token.scopes,
+        actions=token.actions,
+        own_jobs_only=token.own_jobs_only,
+        token_id=token.id,
+        rate_limit=token.rate_limit,
+    )
+
+
+def trusted() -> bool:
+    """Return whether the caller may see what is not open to all."""
+    return "read" in caller().scopes

@@ -11,17 +11,21 @@ from flask import request
 from api.callers import Caller, caller
 from api.errors import Refused
 from api.http import idempotency_key_from, job_id_from
-from core.errors import JobNotFound
-from core.jobs import Summary
+from core.errors import OF_ONE_JOB, BusError, InvalidRequest, JobNotFound
+from core.jobs import Job, Summary
+from core.secrets import MASK, UNKNOWN, masked, secrets_in
 
 if TYPE_CHECKING:
-    from core.jobs import Job, Json, LogEntry, Page, Query
+    from core.jobs import Json, LogEntry, Page, Query
     from core.kernel import Kernel
+    from core.secrets import Schema
     from core.submission import Submission
 
 _S = TypeVar("_S", bound=Summary)
 _KEY = "Idempotency-Key"
 _MOST_ON_A_PAGE = 1_000
+#: Why one job among many is left as it is.
+_OF_ONE_JOB = (*OF_ONE_JOB, Refused)
 
 
 class Desk:
@@ -36,18 +40,18 @@ class Desk:
 
         The header Idempotency-Key counts as the submission's own. Raises as `Bus.submit`, and Refused.
         """
-        return self._bus.submit(self._signed(_with_header(submission)), patience=self._kernel.patience)
+        signed = self._signed(_with_header(submission))
+        return self._veiled(self._bus.submit(signed, patience=self._kernel.patience))
 
     def submit_many(self, submissions: Sequence[Submission]) -> list[Job]:
         """Store all of the jobs or none; raises as `submit`. Each has an idempotency key of its own."""
-        if _KEY in request.headers:
-            hint = "Give each of the jobs an idempotency_key of its own."
-            raise Refused("conflicting_fields", f"The header {_KEY} cannot name several jobs.", hint=hint)
-        return self._bus.submit_many([self._signed(one) for one in submissions], patience=self._kernel.patience)
+        _refuse_header("Give each of the jobs an idempotency_key of its own.")
+        signed = [self._signed(one) for one in submissions]
+        return [self._veiled(job) for job in self._bus.submit_many(signed, patience=self._kernel.patience)]
 
     def get(self, given: Json) -> Job:
-        """Return the whole job. Raises Refused, JobNotFound, JobExpired or RecordDamaged."""
-        return self._seen(self._bus.get(job_id_from(given)))
+        """Return the job, its secrets hidden. Raises Refused, JobNotFound, JobExpired or RecordDamaged."""
+        return self._veiled(self._seen(self._bus.get(job_id_from(given))))
 
     def peek(self, given: Json) -> Summary:
         """Return the job without its params and result, which are not read; raises as `get`."""
@@ -77,13 +81,59 @@ class Desk:
 
     def cancel(self, given: Json, *, reason: str = "Cancelled on request.") -> Job:
         """Cancel a waiting job, or ask a running one to stop. Raises JobEnded, else as `get`."""
-        return self._bus.cancel(self.peek(given).id, reason=reason)
+        return self._veiled(self._bus.cancel(self.peek(given).id, reason=reason))
 
     def retry(self, given: Json, *, params: Mapping[str, Json] | None = None) -> Job:
-        """Run an ended job again, as a new one. Raises JobNotEnded, else as `get` and `submit`."""
+        """Run an ended job again, as a new one. Raises JobNotEnded, else as `get` and `submit`.
+
+        With the same header Idempotency-Key a repeated retry is the same one.
+        """
         old = self.peek(given)
         caller().refuse_action(old.action)
-        return self._bus.retry(old.id, params=params)
+        if params is not None and MASK in secrets_in(params, self._schema(old.action)):
+            hint = "Give the secret itself, or leave params out to use those of the job."
+            raise InvalidRequest("params", f"hold {MASK} in the place of a secret.", hint=hint)
+        key = _own(idempotency_key_from(request.headers.get(_KEY)))
+        return self._veiled(self._bus.retry(old.id, params=params, key=key))
+
+    def retry_many(self, job_ids: Sequence[str], *, once: bool) -> dict[str, Job | BusError]:
+        """Run ended jobs again; return for each the new job, or why there is none. Raises as `submit`.
+
+        With `once`, no job is run again that was run again so before.
+        """
+        _refuse_header("Retry one job at a time to name each retry.")
+        refused: dict[str, Job | BusError] = {}
+        for job_id in job_ids:
+            try:
+                caller().refuse_action(self.peek(job_id).action)
+            except _OF_ONE_JOB as error:
+                refused[job_id] = error
+        allowed = [job_id for job_id in job_ids if job_id not in refused]
+        outcomes = refused | self._bus.retry_many(allowed, once=once, patience=self._kernel.patience)
+        found = {job_id: outcomes[job_id] for job_id in job_ids}
+        return {job_id: self._veiled(one) if isinstance(one, Job) else one for job_id, one in found.items()}
+
+    def cancel_many(self, job_ids: Sequence[str], *, reason: str) -> dict[str, Job | BusError]:
+        """Cancel jobs; return each as it then stands, or why it cannot be cancelled."""
+        outcomes: dict[str, Job | BusError] = {}
+        for job_id in job_ids:
+            try:
+                outcomes[job_id] = self.cancel(job_id, reason=reason)
+            except _OF_ONE_JOB as error:
+                outcomes[job_id] = error
+        return outcomes
+
+    def _veiled(self, job: Job) -> Job:
+        """Return the job as it may be shown: without the secrets among its params."""
+        shown = masked(job.params, self._schema(job.action))
+        return job if shown == job.params else replace(job, params=shown)
+
+    def _schema(self, action: str) -> Schema | None:
+        """Return what tells the secrets of an action by their types; when it is gone, anything may be one."""
+        try:
+            return self._kernel.registry.resolve(action).secrets
+        except BusError:
+            return UNKNOWN
 
     def _signed(self, submission: Submission) -> Submission:
         """Return the submission in the caller's name: keys of two callers are two keys."""
@@ -91,8 +141,7 @@ class Desk:
         who.refuse_action(submission.action)
         if not who.name:
             return submission
-        own = f"{who.name}/{key}" if key is not None else None
-        return replace(submission, labels={**submission.labels, **who.labels}, idempotency_key=own)
+        return replace(submission, labels={**submission.labels, **who.labels}, idempotency_key=_own(key))
 
     def _seen(self, job: _S) -> _S:
         if not caller().may_see(job.labels):
@@ -102,6 +151,17 @@ class Desk:
 
 def _narrowed(query: Query, who: Caller) -> Query:
     return replace(query, labels={**query.labels, **who.labels}) if who.own_jobs_only else query
+
+
+def _own(key: str | None) -> str | None:
+    """Return the key as the caller's own."""
+    name = caller().name
+    return f"{name}/{key}" if name and key is not None else key
+
+
+def _refuse_header(hint: str) -> None:
+    if _KEY in request.headers:
+        raise Refused("conflicting_fields", f"The header {_KEY} cannot name several jobs.", hint=hint)
 
 
 def _with_header(submission: Submission) -> Submission:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """How a dialect tells an error that its clients know: the sentence alone."""
+    """How a dialect tells an error that its clients know."""
 
-    #: May hold `{id}`, the id that the request's path names. Empty for the bus's own sentence.
+    #: Told alone. May hold `{id}`, the id that the request's path names. Empty for all that the bus says.
     sentence: str = ""
     #: The HTTP status; 0 for that of the bus.
     status: int = 0
@@ -30,12 +30,12 @@ def tell_details(blueprint: Blueprint, sayings: Mapping[str, Saying]) -> None:
     """Let the blueprint answer errors so; `sayings` has the dialect's own, by code."""
 
     def told(error: BusError) -> Response:
-        refusal = refusal_of(error)
-        if saying := sayings.get(error.code):
+        refusal, saying = refusal_of(error), sayings.get(error.code, Saying())
+        status = saying.status or refusal.status
+        if saying.sentence:
             given = next(iter((request.view_args or {}).values()), "")
-            detail = saying.sentence.format(id=given) or error.message
-            return answer({"detail": detail}, saying.status or refusal.status, refusal.headers)
+            return answer({"detail": saying.sentence.format(id=given)}, status, refusal.headers)
         beside = {name: value for name, value in refusal.body.items() if name not in {"status", "message"}}
-        return answer({"detail": error.message, **beside}, refusal.status, refusal.headers)
+        return answer({"detail": error.message, **beside}, status, refusal.headers)
 
     blueprint.register_error_handler(BusError, told)

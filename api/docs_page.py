@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,14 +32,14 @@ _ASSETS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def docs_blueprint(registry: Registry, *, version: str, secured: bool) -> Blueprint:
-    """Return the routes of the documentation."""
+def docs_blueprint(registry: Registry, *, version: str, secured: Callable[[], bool]) -> Blueprint:
+    """Return the routes of the documentation; `secured` says whether callers need a token just now."""
     blueprint = Blueprint("docs", __name__)
 
     @documented(Operation(summary="This document", tag="documentation", answers={200: _ANY_JSON}))
     def openapi() -> Response:
         registry.load_found()  # Soon after the start some may not be imported yet.
-        document = document_of(current_app, version=version, actions=registry.actions, secured=secured)
+        document = document_of(current_app, version=version, actions=registry.actions, secured=secured())
         return answer(document)
 
     blueprint.add_url_rule("/openapi.json", view_func=openapi, methods=["GET"])
@@ -55,6 +55,7 @@ _ANY_JSON = Answer("The OpenAPI document.", {"type": "object", "required": ["ope
     Operation(
         summary="The documentation as a page",
         tag="documentation",
+        open=True,
         answers={200: Answer("The page.", {"type": "string"}, content_type="text/html")},
     )
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,12 @@ from api.errors import refusal_of
 from api.framing import MOST_HEAD, Incoming
 
 if TYPE_CHECKING:
+    from api.feeds import Feed
     from api.gunicorn_worker import GatheringWorker
     from core.errors import BusError
 
 _PIECE = 65_536  # bytes
+_SILENCE = 60_000  # milliseconds after which a client that confirms nothing is gone
 
 
 class Connection(gthread.TConn):  # type: ignore[misc]
@@ -90,6 +93,8 @@ class _Corked:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
+        #: What the rest of an answer is read from, once the app has lent the connection to it.
+        self.feed: Feed | None = None
         self._written: list[bytes] = []
         self._size = 0
         self.fileno = sock.fileno
@@ -103,7 +108,9 @@ class _Corked:
         return self._sock.recv(size, socket.MSG_DONTWAIT)
 
     def sendall(self, data: bytes) -> None:
-        """Keep the data until there is much, or until `flush`."""
+        """Keep the data until there is much, or until `flush`; drop it while the connection is lent."""
+        if self.feed is not None:
+            return
         self._written.append(data)
         self._size += len(data)
         if self._size > _PIECE:
@@ -116,6 +123,26 @@ class _Corked:
         written, self._written, self._size = self._written, [], 0
         if written:
             self._sock.sendall(b"".join(written))
+
+    def lend(self, feed: Feed) -> None:
+        """Send what was written, and leave it to the feed what follows. Raises OSError as `flush`."""
+        self.flush()
+        with suppress(OSError):  # Not every kind of socket knows it.
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE)
+        self.feed = feed
+
+    def take_back(self) -> None:
+        """Take the connection back from its feed, which is read no more."""
+        feed, self.feed = self.feed, None
+        if feed is not None:
+            feed.close()
+
+    def offer(self, data: bytes) -> int:
+        """Send what the client takes without waiting; return how many bytes. Raises OSError if it is gone."""
+        try:
+            return self._sock.send(data, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return 0
 
     def say(self, data: bytes) -> None:
         """Send a little at once and without waiting, to nobody if the client is gone or does not read."""

@@ -22,6 +22,7 @@ from api.framing import Incoming
 from api.gunicorn_connection import Connection, write_error
 from api.gunicorn_crowd import Crowd
 from api.gunicorn_door import NOT_YET, ONCE, Door
+from api.gunicorn_feeds import Feeds
 from api.gunicorn_threads import Threads
 from api.gunicorn_trial import trouble_with
 from core.clock import Clock, SystemClock
@@ -53,6 +54,7 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
         super().__init__(*arguments)
         self.crowd = Crowd()
         self.door = Door(self)
+        self.feeds = Feeds(self)
         #: Asked about once a second: which threads are held up, and what to tell their clients.
         self.held_up: Callable[[], Mapping[int, BusError]] = dict
 
@@ -107,9 +109,21 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
         for conn in self.crowd.taken_oldest():
             self._forget(conn)
 
+    def after_feed(self, conn: Connection, *, keeps: bool) -> None:
+        """Go on with a connection that was lent to a feed: to its next request, or to its end."""
+        self._with(conn, self._expect_next if keeps else self._let_linger)
+
+    def drop(self, conn: Connection) -> None:
+        """Close a connection whose client is gone."""
+        self._with(conn, self._forget)
+
     def _expect_first(self, conn: Connection) -> None:
         self.events.register(conn.sock, NOT_YET)
         conn.gives_up_at = self._in(self.deadline)
+        self._let_rest(conn)
+
+    def _expect_next(self, conn: Connection) -> None:
+        conn.gives_up_at = self._in(self.cfg.keepalive)
         self._let_rest(conn)
 
     def _hear(self, conn: Connection) -> None:
@@ -133,7 +147,7 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
             except Refused as refused:
                 self._turn_away(refused, conn)
                 return
-            if conn.incoming.whole and not self._answer(conn):
+            if conn.incoming.whole and not self._answer(conn, is_last=not data):
                 return
         self.crowd.hold(conn, conn.incoming.size)
         if self.crowd.held > self.most_held and conn.held > _LONG:
@@ -142,14 +156,17 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
         conn.answer_expectation()
         self._let_rest(conn)
 
-    def _answer(self, conn: Connection) -> bool:
-        """Let the app answer the request that came; return whether another one may follow."""
+    def _answer(self, conn: Connection, *, is_last: bool) -> bool:
+        """Let the app answer the request that came; return whether another one may follow at once."""
         self.crowd.hold(conn, 0)
         conn.hand_over(Incoming(self.max_body))
         self.crowd.begin(conn)
         keeps = self.handle(conn)
         self.crowd.end()
         if conn.is_taken_over:
+            return False
+        if conn.sock.feed is not None:
+            self.feeds.take(conn, keeps=keeps and is_last)
             return False
         if not (conn.flush() and keeps):
             self._let_linger(conn)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 from flask import Response, current_app, request
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from core.jobs import Json
 
 _PIECE = 65_536
+_WHOLE = re.compile(r"-?[0-9]+")
+_MOST_DIGITS = 20  # more than any limit has
 _encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
@@ -33,6 +37,11 @@ def read_object(example: str) -> dict[str, Json]:
     return document
 
 
+def read_optional_object(example: str) -> dict[str, Json]:
+    """Return the JSON object that the request carries, an empty one without a body; else as read_object."""
+    return read_object(example) if _has_body() else {}
+
+
 def read_body(example: str) -> bytes:
     """Return the whole body of a request that says it is JSON, at most MAX_CONTENT_LENGTH bytes of it."""
     _refuse_encoded()
@@ -40,6 +49,13 @@ def read_body(example: str) -> bytes:
     body = b"" if length == 0 else _received(length)
     if not body.strip():
         raise Refused("empty_body", "The request has no body.", hint=f"Send JSON, such as {example}")
+    return body
+
+
+def kept_body() -> bytes:
+    """Return the body of any request, empty without one, and leave it to be read. Raises as `read_body`."""
+    body = _taken(_announced_length()) if _has_body() else b""
+    request.environ["wsgi.input"] = BytesIO(body)
     return body
 
 
@@ -51,6 +67,14 @@ def allow_only(document: Mapping[str, Json], *known: str) -> None:
             raise InvalidRequest(name, "is not a field of this request.", hint=hint, code="unknown_field")
 
 
+def allow_only_query(*known: str) -> None:
+    """Raise InvalidRequest when the query holds a parameter that is not known here."""
+    for name in request.args:
+        if name not in known:
+            hint = f"Known: {', '.join(known)}."
+            raise InvalidRequest(name, "is not a parameter of this request.", hint=hint, code="unknown_field")
+
+
 def query_value(name: str) -> str | None:
     """Return a query parameter, None when it is absent or empty. Raises Refused when it is given twice."""
     values = request.args.getlist(name)
@@ -59,6 +83,11 @@ def query_value(name: str) -> str | None:
             "repeated_parameter", f"{name}: is given {len(values)} times.", hint=f"Give {name} once."
         )
     return values[0] or None if values else None
+
+
+def query_given(name: str) -> str | None:
+    """Return a query parameter as given, perhaps empty, None when it is absent; else as query_value."""
+    return (query_value(name) or "") if name in request.args else None
 
 
 def query_number(name: str, *, most: float) -> float:
@@ -73,6 +102,27 @@ def query_number(name: str, *, most: float) -> float:
     if not 0 <= number <= most:
         raise InvalidRequest(name, f"must be from 0 to {most:g}.", code="out_of_range")
     return number
+
+
+def query_whole(name: str, *, least: int = 0, most: int, default: int) -> int:
+    """Return a query parameter as a whole number from `least` to `most`, `default` when it is absent."""
+    text = query_given(name)
+    if text is None:
+        return default
+    if not _WHOLE.fullmatch(text):
+        raise InvalidRequest(name, "must be a whole number.", code="wrong_type")
+    number = int(text) if len(text) <= _MOST_DIGITS else most + 1
+    if not least <= number <= most:
+        raise InvalidRequest(name, f"must be from {least} to {most:,}.", code="out_of_range")
+    return number
+
+
+def query_choice(name: str, choices: Collection[str]) -> str | None:
+    """Return a query parameter that is one of the choices, None when it is absent. Raises InvalidRequest."""
+    given = query_given(name)
+    if given is not None and given not in choices:
+        raise InvalidRequest(name, f"must be one of {', '.join(choices)}.", code="out_of_range")
+    return given
 
 
 def job_id_from(given: Json, *, field: str = "job_id") -> str:
@@ -117,6 +167,11 @@ def iso(at: float | None) -> str | None:
     return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
 
 
+def _has_body() -> bool:
+    chunked = "chunked" in request.environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    return chunked or bool(request.content_length)
+
+
 def _refuse_encoded() -> None:
     encoding: str = request.environ.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.lower() != "identity":
@@ -143,6 +198,10 @@ def _announced_length() -> int | None:
 
 def _received(length: int | None) -> bytes:
     _refuse_other_types()
+    return _taken(length)
+
+
+def _taken(length: int | None) -> bytes:
     limit: int = current_app.config["MAX_CONTENT_LENGTH"]
     body = b"" if length is not None and length > limit else _read(limit + 1 if length is None else length)
     if max(length or 0, len(body)) > limit:

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
-import hmac
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from api.callers import ANYBODY
+from api.doorkeeper import ALLOWANCE
 from api.errors import Refused, refusal_of, refused_by_flask
 from api.http import answer
-from api.rate import RateLimit
 from core.errors import BusError
 from core.logger import logger
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from api.doorkeeper import Doorkeeper
     from core.clock import Clock
     from core.metrics import Metrics
-
-#: Endpoints that answer without a token, and then show less.
-OPEN_ENDPOINTS = frozenset({"monitor.health", "docs.page", "docs.asset"})
 
 #: What every answer bears, unless it has a word of its own for it. A page made of it could load nothing.
 HEADERS = {
@@ -38,7 +32,6 @@ HEADERS = {
     "Vary": "Accept-Encoding",
 }
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _REQUEST_ID = "aafai.request_id"
 _WORTH_COMPRESSING = 1024  # bytes
@@ -67,48 +60,6 @@ def install(app: Flask, doorkeeper: Doorkeeper, *, clock: Clock, metrics: Metric
     app.register_error_handler(BusError, answered)
     app.register_error_handler(HTTPException, _answered_for_flask)
     app.register_error_handler(Exception, _answered_for_us)
-
-
-class Doorkeeper:
-    """Decide who may come in; keep only the digest of the token."""
-
-    def __init__(self, token: str | None, allowed_hosts: Sequence[str], rate: RateLimit) -> None:
-        """Let everybody in without `token`, and under any Host without hosts or with `*`."""
-        self._digest = None if token is None else _digest(token)
-        self._hosts = frozenset(_bare(host) for host in allowed_hosts if "*" not in allowed_hosts)
-        self._rate = rate
-
-    def check(self) -> None:
-        """Refuse a foreign Host, a write by another site's page, who asks too often, who has no token."""
-        self._check_origin()
-        g.caller = ANYBODY
-        g.trusted = self._digest is None or hmac.compare_digest(_digest(_bearer()), self._digest)
-        if request.endpoint not in OPEN_ENDPOINTS:
-            self._rate.spend(request.remote_addr or "")
-            self._check_token()
-
-    def _check_origin(self) -> None:
-        if self._hosts and _host_name(request.environ.get("HTTP_HOST", "")) not in self._hosts:
-            hint = "Use a name listed in AAFAI_ALLOWED_HOSTS, or add this one to it."
-            raise Refused("unknown_host", "This bus does not answer for the Host of the request.", hint=hint)
-        if request.method not in _READING and request.headers.get("Sec-Fetch-Site") == "cross-site":
-            raise Refused(
-                "cross_site", "A page of another site must not write here.", hint="Call from a program."
-            )
-
-    def _check_token(self) -> None:
-        if not g.trusted:
-            raise Refused(
-                "unauthorized",
-                "The bearer token is wrong." if _bearer() else "A bearer token is required.",
-                hint="Send the header Authorization: Bearer <token>.",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-
-
-def trusted() -> bool:
-    """Return whether the request came with the token, or none is set."""
-    return bool(g.trusted)
 
 
 def answered(error: BusError) -> Response:
@@ -142,13 +93,16 @@ class _Letterhead:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
             own = {name for name, _ in headers}
             standing = [(name, value) for name, value in HEADERS.items() if name not in own]
-            return start_response(status, [*headers, ("X-Request-ID", request_id), *standing], *rest)
+            told = [*headers, ("X-Request-ID", request_id), *environ.get(ALLOWANCE, ()), *standing]
+            return start_response(status, told, *rest)
 
         return self._app(environ, start)
 
 
 def _compress(response: Response) -> None:
     """Gzip a body that is worth it; its ETag becomes weak, because the bytes are no longer those it names."""
+    if response.is_streamed:
+        return
     body = response.get_data()
     if len(body) < _WORTH_COMPRESSING or not request.accept_encodings["gzip"]:
         return
@@ -167,22 +121,3 @@ def _request_id(given: str) -> str:
 def _method() -> str:
     """Return the method as a metric's label: one that nobody serves must not become a label of its own."""
     return request.method if request.method in _METHODS else "other"
-
-
-@lru_cache(maxsize=64)
-def _host_name(host: str) -> str:
-    """Return the host of a Host header without its port."""
-    return _bare(host.partition("]" if host.startswith("[") else ":")[0])
-
-
-def _bare(host: str) -> str:
-    return host.strip("[]").lower()
-
-
-def _bearer() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

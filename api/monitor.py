@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response
 
 from api import monitor_doc
+from api.callers import trusted
 from api.checkup import Checkup, Finding
 from api.http import answer, iso
-from api.manners import trusted
 from api.openapi import documented
 from core.jobs import Json, State
 

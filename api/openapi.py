@@ -6,7 +6,7 @@ Nothing here costs anything at start, and nothing here validates: views read req
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import Flask
 
 from api.errors import ERRORS
+from api.scopes import SCHEMES, security_of
 
 if TYPE_CHECKING:
     from werkzeug.routing import Rule
 
+    from api.details import Saying
     from core.actions import ActionSpec
     from core.jobs import Json
 
@@ -31,7 +33,10 @@ EVERYWHERE = (
     *("bad_request", "method_not_allowed", "request_timeout", "unknown_host"),
     *("too_many_connections", "server_busy", "internal_error"),
 )
-BEHIND_THE_DOOR = ("unauthorized", "rate_limited")
+BEHIND_THE_DOOR = (
+    *("unauthorized", "token_expired", "bad_signature", "signature_stale", "signature_replayed"),
+    *("scope_missing", "rate_limited"),
+)
 WITH_BODY = (
     *("empty_body", "truncated_body", "bad_json", "not_utf8", "duplicate_key", "number_out_of_range"),
     *("too_deep", "lone_surrogate", "must_be_object", "unknown_field", "missing_field", "wrong_type"),
@@ -56,6 +61,14 @@ ERROR: Schema = {
     },
     "required": ["status", "code", "message", "hint"],
 }
+DETAIL: Schema = {
+    "type": "object",
+    "properties": {
+        "detail": {"type": "string", "description": "One sentence for people."},
+        **{name: ERROR["properties"][name] for name in ("code", "hint", "job_id", "problems")},
+    },
+    "required": ["detail"],
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +91,8 @@ class Answer:
     schema: Schema
     examples: Mapping[str, Json] = field(default_factory=dict)
     content_type: str = "application/json"
+    #: Other content types in which the same may be answered, each with its schema.
+    otherwise: Mapping[str, Schema] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,11 +105,19 @@ class Operation:
     parameters: Sequence[Parameter] = ()
     body: BodySchema | None = None
     body_examples: Mapping[str, Json] = field(default_factory=dict)
+    #: Whether the body may be left out.
+    body_is_optional: bool = False
     answers: Mapping[int, Answer] = field(default_factory=dict)
     #: It answers without a token too, and as often as it is asked.
     open: bool = False
+    #: What a token must allow for it; empty for what its method says: `read` or `submit`.
+    scope: str = ""
     #: Codes of ERRORS beyond those that every request may meet.
     errors: Sequence[str] = ()
+    #: How a dialect that tells `{"detail": …}` says errors in words of its own, by code; None in others.
+    sayings: Mapping[str, Saying] | None = None
+    #: What the view does for one action, whose name stands in the path for `name`; shown in place of this.
+    of_action: Callable[[ActionSpec], Operation] | None = None
 
 
 def documented(operation: Operation) -> Callable[[View], View]:
@@ -111,15 +134,14 @@ def document_of(
     app: Flask, *, version: str, actions: Mapping[str, ActionSpec], secured: bool
 ) -> dict[str, Json]:
     """Return the OpenAPI 3.1 document of every documented route of the app."""
-    components: dict[str, Any] = {"schemas": {"Error": ERROR}}
+    components: dict[str, Any] = {"schemas": {"Error": ERROR, "Detail": DETAIL}}
     paths: dict[str, dict[str, Json]] = {}
     for rule in app.url_map.iter_rules():
         operation = getattr(app.view_functions[rule.endpoint], "operation", None)
-        if operation is not None:
-            path = _PLACEHOLDER.sub(r"{\1}", rule.rule)
-            paths.setdefault(path, {})[_method(rule)] = _described(
-                rule, operation, actions, components["schemas"]
-            )
+        for name, path, shown in _shown(rule, operation, actions) if operation else ():
+            described = _described(name, shown, actions, components["schemas"])
+            security = {"security": security_of(shown, _method(rule).upper())} if secured else {}
+            paths.setdefault(path, {})[_method(rule)] = described | security
     document: dict[str, Json] = {
         "openapi": "3.1.0",
         "info": {"title": "aafai-bus", "version": version, "description": _INTRODUCTION},
@@ -127,11 +149,12 @@ def document_of(
         "components": components,
     }
     if secured:
-        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        components["securitySchemes"] = SCHEMES
         document["security"] = [{"token": []}]
     return document
 
 
+_AN_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
 _PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 _INTRODUCTION = (
     "Submit long-running jobs, poll for their results. Every answer is JSON; every error says what is wrong,"
@@ -139,15 +162,27 @@ _INTRODUCTION = (
 )
 
 
+def _shown(
+    rule: Rule, operation: Operation, actions: Mapping[str, ActionSpec]
+) -> Iterator[tuple[str, str, Operation]]:
+    """Yield id, path and what is said of a route; of one that is there for each action, all that."""
+    path = _PLACEHOLDER.sub(r"{\1}", rule.rule)
+    if operation.of_action is None:
+        yield rule.endpoint, path, operation
+        return
+    for name, spec in actions.items():
+        yield f"{rule.endpoint}.{name}", path.replace("{name}", name), operation.of_action(spec)
+
+
 def _method(rule: Rule) -> str:
     return next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"})).lower()
 
 
 def _described(
-    rule: Rule, operation: Operation, actions: Mapping[str, ActionSpec], schemas: dict[str, Json]
+    name: str, operation: Operation, actions: Mapping[str, ActionSpec], schemas: dict[str, Json]
 ) -> dict[str, Json]:
     described: dict[str, Json] = {
-        "operationId": rule.endpoint,
+        "operationId": name,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
@@ -156,7 +191,8 @@ def _described(
     if operation.body is not None:
         schema = operation.body(actions) if callable(operation.body) else operation.body
         content = {"schema": _hoisted(schema, schemas), "examples": _examples(operation.body_examples)}
-        described["requestBody"] = {"required": True, "content": {"application/json": content}}
+        required = not operation.body_is_optional
+        described["requestBody"] = {"required": required, "content": {"application/json": content}}
     described["responses"] = _responses(operation)
     return described
 
@@ -175,31 +211,42 @@ def _responses(operation: Operation) -> dict[str, Json]:
     )
     errors: dict[int, list[str]] = {}
     for code in dict.fromkeys(codes):
-        errors.setdefault(ERRORS[code][0], []).append(code)
+        errors.setdefault(_status(operation, code), []).append(code)
     responses: dict[str, Json] = {}
     for status in sorted({*operation.answers, *errors}):
         answer = operation.answers.get(status)
-        responses[str(status)] = _answer(answer) if answer else _refusals(status, errors[status])
+        responses[str(status)] = _answer(answer) if answer else _refusals(operation, status, errors[status])
     return responses
 
 
+def _status(operation: Operation, code: str) -> int:
+    saying = (operation.sayings or {}).get(code)
+    return (saying.status if saying else 0) or ERRORS[code][0]
+
+
 def _answer(answer: Answer) -> Json:
-    content = {"schema": answer.schema, "examples": _examples(answer.examples)}
-    return {"description": answer.description, "content": {answer.content_type: content}}
+    first = {"schema": answer.schema, "examples": _examples(answer.examples)}
+    others = {content_type: {"schema": schema} for content_type, schema in answer.otherwise.items()}
+    return {"description": answer.description, "content": {answer.content_type: first, **others}}
 
 
-def _refusals(status: int, codes: Sequence[str]) -> Json:
+def _refusals(operation: Operation, status: int, codes: Sequence[str]) -> Json:
     told = "\n".join(f"- `{code}`: {ERRORS[code][1]}" for code in codes)
-    content = {
-        "schema": {"$ref": "#/components/schemas/Error"},
-        "examples": _examples(
-            {
-                code: {"status": "error", "code": code, "message": ERRORS[code][1], "hint": ""}
-                for code in codes
-            }
-        ),
-    }
+    examples = _examples({code: _refusal(operation, code) for code in codes})
+    # What is refused before the request reaches its dialect is told in the bus's own shape everywhere.
+    shapes = ["Error"] if operation.sayings is None else ["Detail", "Error"]
+    schema = {"anyOf": [{"$ref": f"#/components/schemas/{shape}"} for shape in shapes]}
+    content = {"schema": schema, "examples": examples}
     return {"description": f"{HTTPStatus(status).phrase}\n\n{told}", "content": {"application/json": content}}
+
+
+def _refusal(operation: Operation, code: str) -> Json:
+    meaning = ERRORS[code][1]
+    if operation.sayings is None:
+        return {"status": "error", "code": code, "message": meaning, "hint": ""}
+    if (saying := operation.sayings.get(code)) and saying.sentence:
+        return {"detail": saying.sentence.format(id=_AN_ID)}
+    return {"detail": meaning, "code": code, "hint": ""}
 
 
 def _examples(examples: Mapping[str, Json]) -> Json:

@@ -78,9 +78,9 @@ def _submits(servers: _Servers, round: int, *, clients: int) -> list[Figure]:  #
 
 def _polls(servers: _Servers, round: int) -> list[Figure]:  # noqa: A002
     bare = Request(url=f"{servers.reference}/")
-    waiting = Request(url=f"{servers.idle}/outbound?job_id={_submitted(servers.idle)}")
-    unchanged = replace(waiting, headers={"If-None-Match": _tag(waiting)})
-    ended = Request(url=f"{servers.working}/outbound?wait=20&job_id={_submitted(servers.working)}")
+    waiting = Request(url=f"{servers.idle}/outbound?job_id={submitted(servers.idle)}")
+    unchanged = replace(waiting, headers={"If-None-Match": tag_of(waiting)})
+    ended = Request(url=f"{servers.working}/outbound?wait=20&job_id={submitted(servers.working)}")
     figures = {
         "status poll": waiting,
         "poll answered with 304": unchanged,
@@ -179,14 +179,15 @@ def _crowd(url: str) -> Iterator[None]:
         yield
 
 
-def _submitted(url: str) -> str:
+def submitted(url: str) -> str:
+    """Submit a job that does nothing and return its id."""
     job_id: str = requests.post(
         f"{url}/inbound", data=_PAYLOAD, headers={"Content-Type": "application/json"}
     ).json()["job_id"]
     return job_id
 
 
-def _tag(asked: Request) -> str:
+def tag_of(asked: Request) -> str:
     """Return the tag under which a poll is answered with 304. Raises RuntimeError when it is not."""
     tag = requests.get(asked.url).headers["ETag"]
     status = requests.get(asked.url, headers={"If-None-Match": tag}).status_code

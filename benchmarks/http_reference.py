@@ -24,6 +24,8 @@ class Reference:
     url: str
     #: Seconds from exec to the first answer.
     cold_start: float
+    #: Its process, of which the one that answers is a child.
+    pid: int
 
 
 @contextmanager
@@ -40,6 +42,6 @@ def a_reference(folder: Path, *, threads: int) -> Iterator[Reference]:
         try:
             url = f"http://127.0.0.1:{port}"
             wait_until_accepting(url, process, path="/")
-            yield Reference(url, time.monotonic() - began)
+            yield Reference(url, time.monotonic() - began, process.pid)
         finally:
             process.terminate()

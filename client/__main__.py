@@ -8,7 +8,7 @@ import os
 import click
 
 #: Command to where it lives: module, and what it is called there.
-COMMANDS = {"doctor": ("client.doctor", "doctor")}
+COMMANDS = {"doctor": ("client.doctor", "doctor"), "token": ("client.token", "token")}
 
 
 class Commands(click.Group):
@@ -34,6 +34,7 @@ def bus() -> None:
     \b
     bus doctor          what is wrong with the queue's folder and what is needed beside it
     bus doctor --fix    mend what can be mended without losing anything
+    bus token make NAME make a token for a client; bus token --help tells the rest
 
     Settings are those of the environment: `python -m config` prints them.
     """

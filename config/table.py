@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from config import words
+from config.contradictions import contradictions, doubts
 from config.setting import Found, Setting, read, search, setting, settings_of, unknown_names
 from core.errors import ConfigError
 from core.timing import parse_duration
@@ -48,6 +49,18 @@ class Config:
         words.parse_minutes,
         "How long an attempt may take, unless its action says.",
     )
+    default_max_steps: int = setting(
+        "DEFAULT_MAX_STEPS",
+        "30",
+        words.whole(1, 1_000),
+        "How many steps a task may take that does not say.",
+    )
+    task_action: str = setting(
+        "TASK_EXECUTOR_ACTION",
+        "solve_problem",
+        words.parse_action,
+        "The action of tasks that name none.",
+    )
     engine: str = setting(
         "AAFAI_ENGINE", "file:{QUEUE_BASE_PATH}", words.parse_engine, "The store of the jobs."
     )
@@ -58,6 +71,9 @@ class Config:
         "How many jobs of each queue run at once.",
     )
     actions_dir: Path = setting("AAFAI_ACTIONS_DIR", "actions", words.parse_path, "Folder of the actions.")
+    services_dir: Path = setting(
+        "AAFAI_SERVICES_DIR", "services", words.parse_path, "Folder of RescueBox's services."
+    )
     host: str = setting("AAFAI_HOST", "127.0.0.1", words.parse_host, "Address to listen on.")
     port: int = setting("AAFAI_PORT", "8000", words.whole(1, 65_535), "Port to listen on.")
     threads: int = setting(
@@ -69,6 +85,12 @@ class Config:
         words.parse_token,
         "What clients must send as their Bearer token; empty for none.",
         secret=True,
+    )
+    tokens_file: Path = setting(
+        "AAFAI_TOKENS_FILE",
+        "{QUEUE_BASE_PATH}/tokens.json",
+        words.parse_path,
+        "File of further tokens, made and revoked with `./bus token`.",
     )
     allow_anonymous: bool = setting(
         "AAFAI_ALLOW_ANONYMOUS",
@@ -95,6 +117,12 @@ class Config:
         "0",
         words.whole(0, 10**6),
         "How many requests one address may make in a minute; 0 for any number.",
+    )
+    token_rate_limit: int = setting(
+        "AAFAI_TOKEN_RATE_LIMIT",
+        "0",
+        words.whole(0, 10**6),
+        "How many requests one token may make in a minute, unless it says; 0 for any number.",
     )
     request_timeout: float = setting(
         "AAFAI_REQUEST_TIMEOUT",
@@ -221,6 +249,9 @@ class Config:
     chromedriver: str = setting(
         "AAFAI_CHROMEDRIVER", "chromedriver", words.as_written, "Name or path of the driver."
     )
+    media_dirs: tuple[Path, ...] = setting(
+        "AAFAI_MEDIA_DIRS", "{DOWNLOAD_DIR}", words.parse_paths, "Folders that recordings may be read from."
+    )
     pass_env: tuple[str, ...] = setting(
         "AAFAI_PASS_ENV",
         "",
@@ -235,10 +266,10 @@ class Config:
         """Return the settings found in `environ`. Raises ConfigError that tells of all problems at once."""
         found = find(environ)
         values, problems = read(settings_of(cls), found)
-        problems += _contradictions(found)
+        problems += contradictions(found)
         if problems:
             raise ConfigError(*problems)
-        return cls(**values, warnings=tuple(unknown(environ)))
+        return cls(**values, warnings=(*unknown(environ), *doubts(found)))
 
     @property
     def production(self) -> bool:
@@ -264,18 +295,3 @@ def find(environ: Mapping[str, str]) -> dict[str, Found]:
 def unknown(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield one sentence for each variable that looks like a setting of the bus and is none."""
     return unknown_names(settings(), environ, prefix="AAFAI_")
-
-
-def _contradictions(found: Mapping[str, Found]) -> Iterator[str]:
-    texts = {env: known.text for env, known in found.items()}
-    for env in ("QUEUE_BASE_PATH", "DOWNLOAD_DIR"):
-        if texts["APP_ENV"] == "production" and texts[env] and not texts[env].startswith("/"):
-            yield f"{env}: {texts[env]!r} is relative: production needs an absolute path."
-    anonymous = texts["AAFAI_ALLOW_ANONYMOUS"].lower() in {"1", "true", "yes", "on"}
-    if not (texts["AAFAI_TOKEN"] or anonymous or words.is_loopback(texts["AAFAI_HOST"])):
-        yield (
-            f"AAFAI_TOKEN: other machines can reach {texts['AAFAI_HOST']!r}, so clients need a token: set one"
-            " or AAFAI_ALLOW_ANONYMOUS=1, if anybody may run jobs."
-        )
-    if found["NUM_INTERNAL_WORKERS"].source == found["AAFAI_SLOTS"].source == "environment":
-        yield "AAFAI_SLOTS: it says how many jobs run at once, and so does NUM_INTERNAL_WORKERS: unset one."

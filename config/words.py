@@ -25,6 +25,7 @@ _FLAGS = {
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,3})?)\s*(B|KiB|MiB|GiB|TiB|)", re.ASCII)
 _SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _QUEUE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+_ACTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _TOKEN = re.compile(r"[!-~]{16,512}")
 _SWITCH = re.compile(r"none|systemd|command:\s*\S.*")
@@ -103,9 +104,23 @@ def parse_slots(text: str) -> Mapping[str, int]:
     return slots
 
 
+def parse_action(text: str) -> str:
+    """Return the name of an action."""
+    if not _ACTION.fullmatch(text):
+        raise ValueError(f"{text!r} names no action: write the name of its file without .py.")
+    return text
+
+
 def parse_path(text: str) -> Path:
     """Return the absolute path; a relative one starts at the current directory."""
     return Path(text).absolute()
+
+
+def parse_paths(text: str) -> tuple[Path, ...]:
+    """Return the absolute paths between the commas; none may hold a `:`, which stands between them later."""
+    if ":" in text:
+        raise ValueError(f"{text!r} holds a colon, which these paths cannot: write commas between them.")
+    return tuple(parse_path(path) for path in parse_list(text))
 
 
 def parse_host(text: str) -> str:

@@ -18,7 +18,9 @@ Form = Literal["run", "execute"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_QUEUE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+#: What a queue may be called.
+QUEUE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
+
 _MARK = "__action_limits__"
 
 
@@ -57,6 +59,11 @@ class ActionSpec:
         """JSON Schema of its params."""
         return self.params.schema
 
+    @property
+    def secrets(self) -> Mapping[str, Json] | None:
+        """The schema, if it tells of any secret: what hides them by their types reads nothing else in it."""
+        return self.params.schema if self.params.hides else None
+
     def validate(self, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the given params JSON-ready. Raises InvalidParams naming each problem."""
         return self.params.checked(self.name, params)
@@ -67,6 +74,11 @@ class ParamsReader:
 
     #: Whether the function asks for the JobContext.
     wants_context = False
+
+    @property
+    def hides(self) -> bool:
+        """Whether any of the params is a secret by its type."""
+        return False
 
     @property
     def schema(self) -> Mapping[str, Json]:
@@ -107,8 +119,8 @@ def action(
     """
     if isolation not in ("process", "thread"):
         raise ValueError(f"isolation must be 'process' or 'thread', not {isolation!r}.")
-    if not _QUEUE.fullmatch(queue):
-        raise ValueError(f"queue must match {_QUEUE.pattern}, not {queue!r}.")
+    if not QUEUE_NAME.fullmatch(queue):
+        raise ValueError(f"queue must match {QUEUE_NAME.pattern}, not {queue!r}.")
     if max_attempts is not None and max_attempts < 1:
         raise ValueError(f"max_attempts must be 1 or more, not {max_attempts}.")
     seconds = None if timeout is None else parse_duration(timeout)

@@ -10,7 +10,7 @@ from core import lifecycle
 from core.errors import InvalidParams, InvalidRequest, Problem, Unsupported
 from core.ids import JobIds
 from core.jobs import DEFAULT_PRIORITY, Job, Json
-from core.submission import Submission, body_hash, submission_from
+from core.submission import Submission, body_hash, hash_of, submission_from
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -66,11 +66,18 @@ class Admission:
         """Return the job that a JSON object makes, as a file dropped by hand holds it."""
         return self.admitted(submission_from(document, now=self._clock.now()))
 
-    def admitted_again(self, ended: Job, params: Mapping[str, Json] | None) -> Job:
-        """Return a new job that runs an ended one again, with its params or edited ones."""
+    def admitted_again(self, ended: Job, params: Mapping[str, Json] | None, *, key: str | None = None) -> Job:
+        """Return a new job that runs an ended one again, with its params or edited ones.
+
+        The same idempotency key, job and params are the same retry.
+        """
         spec = self._registry.resolve(ended.action)
         checked = spec.validate(ended.params if params is None else params)
-        return lifecycle.resubmitted(ended, job_id=self._ids(), now=self._clock.now(), params=checked)
+        again = lifecycle.resubmitted(ended, job_id=self._ids(), now=self._clock.now(), params=checked)
+        if key is None:
+            return again
+        refuse_unsupported(Submission(action=ended.action, idempotency_key=key), self._engine)
+        return replace(again, idempotency_key=key, body_hash=hash_of(["retry", ended.id, checked]))
 
     def _member(self, number: int, submission: Submission) -> Job:
         place = f"jobs[{number}]"

@@ -79,7 +79,7 @@ class Attempt:
 
     def progress(self, fraction: float | None, message: str) -> None:
         """Note how far it has come; the last word counts."""
-        words = shown(message)[:_LONGEST_MESSAGE]
+        words = self.job_log.hide(shown(message))[:_LONGEST_MESSAGE]
         self._progress = Progress(fraction=fraction, message=words, at=self._clock.now())
 
     def stop_wished(self) -> str | None:

@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from core import lifecycle
-from core.errors import Conflict, EngineUnavailable, JobEnded, JobNotEnded
+from core.errors import Conflict, EngineUnavailable, JobEnded
 from core.event_bus import KERNEL, EventBus, job_payload
 from core.gate import Gate
 from core.jobs import ALL, Job, Json, LogEntry, Page, Query, State, Summary
+from core.retries import Retries
 from core.shortcuts import Shortcuts
 from core.waiting import Waiting
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from core.clock import Clock
     from core.engine import Engine
     from core.patience import Patience
+    from core.retries import Outcomes
     from core.submission import Submission
 
 _TRIES = 20  # how often a job may change under our hands before we give up
@@ -38,6 +40,7 @@ class Bus:
         self.shortcuts = Shortcuts()
         self._clock = clock
         self._waiting = Waiting(events)
+        self._retries = Retries(engine, admission)
 
     def submit(self, submission: Submission, *, patience: Patience | None = None) -> Job:
         """Store a job durably and return it, or the job that the same idempotency key made before.
@@ -112,15 +115,24 @@ class Bus:
                 continue
         raise EngineUnavailable(f"Job {job_id} keeps changing; it could not be cancelled.", hint="Try again.")
 
-    def retry(self, job_id: str, *, params: Mapping[str, Json] | None = None) -> Job:
+    def retry(self, job_id: str, *, params: Mapping[str, Json] | None = None, key: str | None = None) -> Job:
         """Run an ended job again, with its params or edited ones, as a new job that names the old one.
 
         Raises JobNotEnded for a job that still waits or runs, and as `submit`.
         """
-        old = self.engine.get(job_id)
-        if not old.state.ended:
-            raise JobNotEnded(job_id, old.state)
-        return self._stored([self.admission.admitted_again(old, params)])[0]
+        return self._stored([self._retries.of(job_id, params=params, key=key)])[0]
+
+    def retry_many(self, job_ids: Sequence[str], *, once: bool, patience: Patience | None = None) -> Outcomes:
+        """Run ended jobs again, stored together, each once if so asked; raises as `submit`."""
+        outcomes = self._retries.of_many(job_ids, once=once)
+        made = {old_id: again for old_id, again in outcomes.items() if isinstance(again, Job)}
+        stored = self._stored(list(made.values()), patience) if made else []
+        return {**outcomes, **dict(zip(made, stored, strict=True))}
+
+    @property
+    def hung_up(self) -> bool:
+        """Whether nobody is to be kept waiting any more."""
+        return self._waiting.closed
 
     def hang_up(self) -> None:
         """Answer everybody who waits for a job at once, from now on: the process is about to stop."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,14 @@ _LONGEST_LINE = 65_536
 class JobLog:
     """Collect entries and hand them to the engine in batches. Any thread may add."""
 
-    def __init__(self, engine: Engine, job_id: str, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, job_id: str, clock: Clock, *, hide: Callable[[str], str] = str
+    ) -> None:
         self._engine = engine
         self._job_id = job_id
         self._clock = clock
+        #: Returns a text without the job's secrets.
+        self.hide = hide
         self._lock = threading.Lock()
         self._waiting: list[LogEntry] = []
         self._lines = 0
@@ -38,7 +43,7 @@ class JobLog:
 
     def add(self, level: str, message: str, *, source: str = "action") -> None:
         """Add an entry; beyond 10,000 entries or 1 MiB a note takes the place of all that follow."""
-        text = shown(message)[:_LONGEST_LINE]
+        text = self.hide(shown(message))[:_LONGEST_LINE]
         with self._lock:
             if self._full:
                 return

@@ -35,6 +35,7 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "system.warning": (logging.WARNING, "{message}"),
     "system.quarantined": (logging.WARNING, "{name} is no job and was put into quarantine: {reason}"),
     "system.engine_unavailable": (logging.ERROR, "the store does not answer: {message}"),
+    "system.workers": (logging.INFO, "the workers were {status}: {workers} serve the default queue"),
     "system.worker_failed": (logging.ERROR, "{worker} met a fault and goes on: {message}"),
     "system.engine_in_doubt": (logging.CRITICAL, "the store must be opened anew: {message}"),
     "system.janitor_failed": (logging.ERROR, "the janitor's round failed: {message}"),

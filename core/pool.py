@@ -6,13 +6,15 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import TYPE_CHECKING
 
 from core import lifecycle
 from core.bell import Bell
 from core.errors import EngineUnavailable
 from core.event_bus import KERNEL, EventBus
-from core.jobs import Job, State
+from core.jobs import DEFAULT_QUEUE, Job
+from core.roster import Roster
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from core.engine import Engine
     from core.runner import Runner
 
-MOST_SLOTS = 64
+#: Of all queues together. A thread is made when a slot needs one, so this costs nothing.
+MOST_SLOTS = 1_000
 
 _BLINK = 0.005  # seconds
 _GLANCE = 0.1  # seconds
@@ -33,20 +36,20 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # due at once, however the wall cl
 class Slot:
     """One worker: a thread of the pool that serves one queue."""
 
+    #: `worker-001-internal` and so on: a name is used again when its bearer has gone.
     id: str
     queue: str
-    registered_at: float
+    #: When it started, in boot-time seconds.
+    since: float
+    #: Whether it is to claim another job.
     wanted: bool = True
     job: Job | None = None
-    completed: int = 0
-    failed: int = 0
-    busy_seconds: float = 0.0
     gone: threading.Event = field(default_factory=threading.Event)
 
     @property
     def status(self) -> str:
         """`busy`, `idle` or `offline`."""
-        if self.gone.is_set():
+        if self.gone.is_set() or not (self.wanted or self.job):
             return "offline"
         return "busy" if self.job else "idle"
 
@@ -63,7 +66,10 @@ class Pool:
         *,
         slots: Mapping[str, int],
         lease: float = 60.0,
+        roster: Roster | None = None,
     ) -> None:
+        """Have as many slots for each queue as `slots` says; `roster` remembers what each of them does."""
+        self.roster = roster or Roster(events, clock)
         self._engine = engine
         self._runner = runner
         self._events = events
@@ -72,21 +78,39 @@ class Pool:
         self._sizes = dict(slots)
         self._slots: list[Slot] = []
         self._bells = {queue: Bell() for queue in slots}
+        #: Off for good once the pool drains.
         self._claiming = True
+        #: On between a start and the stop that follows.
+        self._running = False
         self._lock = threading.Lock()
-        self._started = 0
         self._hurried = threading.Event()
         #: None before the start, and after the end.
         self._scheduler: BackgroundScheduler | None = None
 
+    @property
+    def running(self) -> bool:
+        """Whether slots claim jobs."""
+        return self._running and self._claiming
+
     def start(self) -> None:
-        """Start the slots of every queue, unless the pool was told before not to claim."""
+        """Start the slots of every queue, at first or after a stop, unless the pool was told to drain."""
         with self._lock:
             if self._scheduler is None and self._claiming:
                 self._scheduler = _a_scheduler()
                 self._scheduler.start()
-        for queue, size in self._sizes.items():
-            self.scale(size, queue=queue)
+                self.roster.start()
+            self._running = self._claiming
+            for queue in self._sizes:
+                self._fit(queue)
+        self.wake_all()
+
+    def stop(self) -> None:
+        """Let every slot go, the busy ones when their jobs have ended. What waits goes on waiting."""
+        with self._lock:
+            self._running = False
+            for queue in self._sizes:
+                self._fit(queue)
+        self.wake_all()
 
     def wake(self, queue: str) -> None:
         """Tell one idle slot of the queue that there may be work."""
@@ -98,21 +122,17 @@ class Pool:
         for bell in self._bells.values():
             bell.ring_all()
 
-    def scale(self, size: int, *, queue: str = "default") -> int:
+    def scale(self, size: int, *, queue: str = DEFAULT_QUEUE) -> int:
         """Set how many slots serve a queue; running jobs end first. Returns the former number.
 
-        Before the start this only says how many there will be.
+        Before the start, and after a stop, this only says how many there will be.
         """
         with self._lock:
+            former = sum(slot.queue == queue and slot.wanted for slot in self._present())
             self._sizes[queue] = size
-            serving = [slot for slot in self._slots if slot.queue == queue and slot.wanted]
-            for slot in serving[size:]:
-                slot.wanted = False
-            if self._scheduler is not None:
-                for _ in range(size - len(serving)):
-                    self._add_slot(queue, self._scheduler)
+            self._fit(queue)
         self.wake_all()
-        return len(serving)
+        return former
 
     def serve(self, queues: Iterable[str]) -> None:
         """Have a slot for each of these queues that has none."""
@@ -138,6 +158,7 @@ class Pool:
             if slot.job is None:  # whose claim is on its way must find the store open to put the job back
                 self._clock.wait(slot.gone, grace)
         self._shut_down()
+        self.roster.stop()
         return in_time
 
     def hurry(self, *, grace: float = 1.0) -> None:
@@ -148,8 +169,7 @@ class Pool:
     def status(self) -> list[Slot]:
         """Return the slots, those that are leaving included while they are busy."""
         with self._lock:
-            self._slots = [slot for slot in self._slots if slot.wanted or not slot.gone.is_set()]
-            return list(self._slots)
+            return self._present()
 
     def _is_gone(self, slot: Slot, deadline: float) -> bool:
         """Wait for the slot until the deadline, or until there is a hurry."""
@@ -169,22 +189,48 @@ class Pool:
                 self._clock.wait(threading.Event(), _BLINK)
             scheduler.shutdown(wait=False)
 
+    def _present(self) -> list[Slot]:
+        self._slots = [slot for slot in self._slots if slot.wanted or not slot.gone.is_set()]
+        return list(self._slots)
+
+    def _fit(self, queue: str) -> None:
+        """Give the queue as many slots as it is to have; one that is leaving may stay. Needs the lock."""
+        size = self._sizes[queue] if self._running else 0
+        here = [slot for slot in self._present() if slot.queue == queue and not slot.gone.is_set()]
+        here.sort(key=lambda slot: (not slot.wanted, slot.id))
+        for place, slot in enumerate(here):
+            slot.wanted = place < size
+        if self._scheduler is not None:
+            for _ in range(size - len(here)):
+                self._add_slot(queue, self._scheduler)
+
     def _add_slot(self, queue: str, scheduler: BackgroundScheduler) -> None:
-        self._started += 1
-        slot = Slot(f"worker-{self._started:03d}-internal", queue, self._clock.now())
+        taken = {slot.id for slot in self._slots if not slot.gone.is_set()}
+        name = next(name for name in map("worker-{:03d}-internal".format, count(1)) if name not in taken)
+        slot = Slot(name, queue, self._clock.boottime())
         self._bells.setdefault(queue, Bell())
         self._slots.append(slot)
-        scheduler.add_job(self._serve, "date", run_date=_LONG_AGO, args=[slot], id=slot.id)
+        self.roster.enlist(name)
+        scheduler.add_job(self._serve, "date", run_date=_LONG_AGO, args=[slot])
 
     def _serve(self, slot: Slot) -> None:
         bell = self._bells[slot.queue]
         try:
-            while self._claiming and slot.wanted:
-                heard = bell.strokes
+            while True:
+                heard = bell.strokes  # Before the look at `wanted`: whoever changes that rings afterwards.
+                if not self._stays(slot):
+                    return
                 if not self._took_turn(slot):
                     bell.wait_beyond(heard)
         finally:
             slot.gone.set()
+
+    def _stays(self, slot: Slot) -> bool:
+        """Return whether the slot goes on; one that does not is gone before anybody can want it again."""
+        with self._lock:
+            if not (self._claiming and slot.wanted):
+                slot.gone.set()
+            return not slot.gone.is_set()
 
     def _took_turn(self, slot: Slot) -> bool:
         """Run the next job of the queue; return False when there is none. Never raises."""
@@ -206,15 +252,10 @@ class Pool:
 
     def _perform(self, slot: Slot, job: Job) -> None:
         slot.job = job
-        began = self._clock.monotonic()
         try:
-            ended = self._runner.perform(job)
+            self._runner.perform(job)
         finally:
             slot.job = None
-            slot.busy_seconds += self._clock.monotonic() - began
-        if ended is not None and ended.state.ended:
-            slot.completed += ended.state is State.SUCCEEDED
-            slot.failed += ended.state is State.FAILED
 
 
 def _a_scheduler() -> BackgroundScheduler:

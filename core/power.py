@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from core.event_bus import KERNEL, EventBus
 from core.idle import Facts, Hold, Policy, Verdict, judge
 from core.machine import Alarm, NoAlarm, PowerState, PowerStatus, Switch, SwitchRun, SwitchStatus, Timings
 from core.timing import format_duration
+from core.whole_file import write_whole
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -132,7 +132,7 @@ class Power:
 
     def _beat(self) -> None:
         try:
-            _write(self.runtime_dir / "heartbeat", f"{self.clock.boottime():.3f}\n")
+            write_whole(self.runtime_dir / "heartbeat", f"{self.clock.boottime():.3f}\n")
         except OSError as error:
             self._tell_once("system.warning", f"the heartbeat cannot be written: {error}")
 
@@ -208,7 +208,7 @@ class Power:
     def _leave_record(self, facts: Facts, verdict: Verdict) -> None:
         left = {"stopped_at": facts.now, "message": verdict.message, "next_due": facts.next_due}
         try:
-            _write(self.record, json.dumps(left, indent=1) + "\n", durable=True)
+            write_whole(self.record, json.dumps(left, indent=1) + "\n", durable=True)
         except OSError as error:
             self._tell_once("system.warning", f"the record of the clean stop cannot be written: {error}")
 
@@ -258,18 +258,3 @@ class Power:
 
     def _say(self, event_type: str, message: str) -> None:
         self.events.publish(event_type, KERNEL, {"message": message})
-
-
-def _write(path: Path, text: str, *, durable: bool = False) -> None:
-    """Replace the file in one step, so that no reader ever sees half of it.
-
-    A queue whose folder is gone must not get a new one here, so nothing above the file's own folder is made.
-    """
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # two buses may share the folder
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        if durable:
-            file.flush()
-            os.fsync(file.fileno())
-    part.replace(path)

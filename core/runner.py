@@ -19,9 +19,11 @@ from core.job_log import JobLog
 from core.jobs import Job
 from core.keeper import Keeper
 from core.leftovers import sweep
+from core.masking import Masking
 from core.order import Order, is_plain
 from core.outcome import Ending, Outcome, failure
 from core.results import DEFAULT_LIMIT
+from core.secrets import secrets_in
 from core.settlement import Settlement
 
 if TYPE_CHECKING:
@@ -122,9 +124,10 @@ class Runner:
         except BusError as error:
             refused = Outcome(ending=Ending.GIVEN_UP, code=error.code, message=error.message)
             return self._settlement.settle(claim, refused)
-        attempt = self._begun(claim, spec)
+        masking = Masking(secrets_in(claim.job.params, spec.secrets))
+        attempt = self._begun(claim, spec, masking)
         try:
-            outcome = self._run(attempt)
+            outcome = masking.outcome(self._run(attempt))
             attempt.over.set()
             attempt.job_log.flush()
             return self._settlement.settle(claim, outcome)
@@ -137,11 +140,11 @@ class Runner:
         spec.validate(job.params)
         return spec
 
-    def _begun(self, claim: Claim, spec: ActionSpec) -> Attempt:
+    def _begun(self, claim: Claim, spec: ActionSpec, masking: Masking) -> Attempt:
         attempt = Attempt(
             claim,
             spec,
-            JobLog(self._engine, claim.job.id, self._clock),
+            JobLog(self._engine, claim.job.id, self._clock, hide=masking.text),
             submit=self._submit,
             clock=self._clock,
             held=self._engine.lifeline(claim.job),

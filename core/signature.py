@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from core.actions import ParamsReader
 from core.errors import InvalidParams, Problem
 from core.jobs import Json
+from core.secrets import tells_secrets
 
 #: The keyword-only argument through which an action gets its JobContext.
 CONTEXT = "job"
@@ -37,9 +38,17 @@ class SignatureReader(ParamsReader):
         """JSON Schema of the params. Raises TypeError for what JSON cannot show."""
         return {**self._model.model_json_schema(schema_generator=_Undoubting), "title": "params"}
 
+    @cached_property
+    def hides(self) -> bool:
+        """Whether any of the params is a secret by its type, such as a SecretStr."""
+        return tells_secrets(self.schema)
+
     def checked(self, action: str, params: Mapping[str, Json]) -> dict[str, Json]:
         """Return the params that were given, JSON-ready. Raises InvalidParams without echoing any value."""
-        return self._read(action, params).model_dump(mode="json", by_alias=True, exclude_unset=True)
+        read = self._read(action, params)
+        if self.hides:  # Dumped, they would be stars, and no action could run with them.
+            return dict(params)
+        return read.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def arguments(self, action: str, params: Mapping[str, Json]) -> dict[str, Any]:
         """Return every argument as the type that the signature names, defaults too. Raises InvalidParams."""
@@ -48,10 +57,18 @@ class SignatureReader(ParamsReader):
 
     def _read(self, action: str, params: Mapping[str, Json]) -> BaseModel:
         try:
-            return self._model.model_validate_json(json.dumps(params, ensure_ascii=False))
+            return self._validated(params)
         except ValidationError as error:
             known = ", ".join(self.schema.get("properties", {})) or "none"
             raise InvalidParams(action, [_problem(found, known) for found in _found(error)]) from None
+
+    def _validated(self, params: Mapping[str, Json]) -> BaseModel:
+        try:
+            return self._model.model_validate_json(json.dumps(params, ensure_ascii=False))
+        except ValidationError as error:
+            if not any(found["type"] == "int_type" for found in _found(error)):
+                raise
+        return self._model.model_validate_json(json.dumps(_with_whole_numbers(params), ensure_ascii=False))
 
 
 def reader_of(function: Callable[..., Any]) -> SignatureReader:
@@ -78,6 +95,15 @@ class _Undoubting(GenerateJsonSchema):
 
 # The first model of a process costs as much as twenty others: made here, before attempts fork from it.
 create_model("First", __config__=_SETTINGS)
+
+
+def _with_whole_numbers(value: Json) -> Json:
+    """Return the value with 5 for 5.0, wherever that stands: JSON knows one kind of number."""
+    if isinstance(value, Mapping):
+        return {name: _with_whole_numbers(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _found(error: ValidationError) -> list[Any]:

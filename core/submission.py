@@ -71,8 +71,25 @@ def body_hash(submission: Submission) -> str:
         submission.max_attempts,
         submission.batch,
         submission.callback_url,
+        *([dict(submission.labels)] if submission.labels else []),
     ]
+    return hash_of(asked)
+
+
+def hash_of(asked: Json) -> str:
+    """Return the SHA-256 (hex) of a JSON value, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def whole_number(name: str, value: Json, least: int, most: int) -> int:
+    """Return a field that is a whole number from `least` to `most`. Raises InvalidRequest."""
+    if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number: 5.0 is 5.
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidRequest(name, "must be a whole number.", code="wrong_type")
+    if not least <= value <= most:
+        raise InvalidRequest(name, f"must be from {least} to {most}.", code="out_of_range")
+    return value
 
 
 _EXAMPLE = 'A valid body is {"action": "fakejob", "params": {"delay_seconds": 2}}.'
@@ -94,11 +111,11 @@ def _params(name: str, value: Json, now: float) -> dict[str, Json]:
 
 
 def _priority(name: str, value: Json, now: float) -> int:
-    return _whole(name, value, LOWEST_PRIORITY, HIGHEST_PRIORITY)
+    return whole_number(name, value, LOWEST_PRIORITY, HIGHEST_PRIORITY)
 
 
 def _max_attempts(name: str, value: Json, now: float) -> int:
-    return _whole(name, value, 1, MOST_ATTEMPTS)
+    return whole_number(name, value, 1, MOST_ATTEMPTS)
 
 
 def _timeout(name: str, value: Json, now: float) -> float:
@@ -145,16 +162,6 @@ _READERS: dict[str, Callable[[str, Json, float], Any]] = {
     "idempotency_key": _idempotency_key,
     "callback_url": _callback_url,
 }
-
-
-def _whole(name: str, value: Json, least: int, most: int) -> int:
-    if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number: 5.0 is 5.
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidRequest(name, "must be a whole number.", code="wrong_type")
-    if not least <= value <= most:
-        raise InvalidRequest(name, f"must be from {least} to {most}.", code="out_of_range")
-    return value
 
 
 def _read_time(name: str, value: Json, read: Callable[[Any], float]) -> float:

@@ -34,5 +34,6 @@ def check_settings(patient: Patient) -> Iterator[Flaw | str]:
         yield Flaw(_WRONG, name, said)
     for warning in surroundings.config.warnings:
         name, _, said = warning.partition(" ")
-        yield Flaw(_UNKNOWN, name, said)
+        known = name.endswith(":")  # then it tells of what the setting names
+        yield Flaw(_WRONG, name[:-1], said) if known else Flaw(_UNKNOWN, name, said)
     yield f"{len(settings())} settings, as {surroundings.source} has them"

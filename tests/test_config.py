@@ -12,6 +12,8 @@ import pytest
 from config import Config, find, settings
 from config.__main__ import main
 from core.errors import ConfigError
+from core.token_file import change_tokens
+from core.tokens import minted
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "canary-0123456789abcdef"
@@ -32,6 +34,7 @@ def test_nothing_needs_to_be_set_in_development() -> None:
     assert config.engine == f"file:{Path.cwd()}/var/queues"
     assert config.slots == {"default": 3, "browser": 1}
     assert config.default_timeout == 1_800
+    assert (config.default_max_steps, config.task_action) == (30, "solve_problem")
     assert config.max_body == 10 * 2**20
     assert config.power_switch == ("none",)
     assert config.token is None
@@ -90,6 +93,33 @@ def test_an_address_open_to_other_machines_needs_a_token(host: str, rest: Mappin
     assert problem.startswith(f"AAFAI_TOKEN: other machines can reach '{host}'")
     assert Config.load({**rest, "AAFAI_HOST": host, "AAFAI_TOKEN": TOKEN}).token == TOKEN
     assert Config.load({**rest, "AAFAI_HOST": host, "AAFAI_ALLOW_ANONYMOUS": "1"}).allow_anonymous
+
+
+def a_tokens_file(path: Path) -> Path:
+    token, _ = minted(name="anne", scopes=["read"], now=0.0)
+    change_tokens(path, lambda tokens: {token.id: token})
+    return path
+
+
+@pytest.mark.parametrize("rest", [{}, PRODUCTION])
+def test_a_token_of_the_file_is_a_token_too(rest: Mapping[str, str], tmp_path: Path) -> None:
+    environ = {**rest, "AAFAI_HOST": "0.0.0.0", "AAFAI_TOKENS_FILE": str(a_tokens_file(tmp_path / "t.json"))}
+
+    assert Config.load(environ).tokens_file == tmp_path / "t.json"
+    change_tokens(tmp_path / "t.json", lambda tokens: {})
+    assert problems_of(environ)[0].startswith("AAFAI_TOKEN: other machines can reach")
+
+
+def test_a_tokens_file_that_cannot_be_taken_is_told_of(tmp_path: Path) -> None:
+    path = a_tokens_file(tmp_path / "t.json")
+    path.chmod(0o644)
+    environ = {"AAFAI_TOKENS_FILE": str(path)}
+
+    damaged, without = problems_of({**environ, "AAFAI_HOST": "0.0.0.0"})
+
+    assert Config.load(environ).warnings == (damaged,)
+    assert damaged == f"AAFAI_TOKENS_FILE: {path} is not its owner's alone: chmod 600 {path}"
+    assert without.startswith("AAFAI_TOKEN: ")
 
 
 @pytest.mark.parametrize(("host", "bind"), [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000")])

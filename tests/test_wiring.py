@@ -210,6 +210,19 @@ def test_workers_that_are_not_to_start_leave_jobs_waiting(a_kernel):
     assert kernel.bus.get(job.id).state is State.QUEUED
 
 
+def test_what_the_workers_have_done_is_kept_beside_the_queue(a_kernel, tmp_path):
+    kernel = a_kernel(AAFAI_SLOTS="default=1")
+    kernel.start()
+    job = kernel.bus.submit(Submission(action="quick"))
+    assert kernel.bus.wait(job.id, 30).state is State.SUCCEEDED
+
+    kernel.drain()
+
+    assert (tmp_path / "queues" / "workers.json").is_file()
+    again = a_kernel(AUTO_START_WORKERS="false")
+    assert again.pool.roster.work()["worker-001-internal"].completed == 1
+
+
 def test_a_drained_kernel_accepts_nothing_and_loses_nothing(a_kernel, settings):
     kernel = a_kernel(AUTO_START_WORKERS="false")
     kernel.start()

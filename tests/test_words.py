@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,9 @@ from config.words import parse_flag, parse_list, parse_size, parse_slots, parse_
         (parse_list, "", ()),
         (parse_slots, "default=3, browser=1", {"default": 3, "browser": 1}),
         (parse_slots, "default=0", {"default": 0}),
+        (words.parse_action, "solve_problem", "solve_problem"),
+        (words.parse_paths, "/a, /b c", (Path("/a"), Path("/b c"))),
+        (words.parse_paths, "media", (Path.cwd() / "media",)),
         (words.parse_host, "::1", "::1"),
         (words.parse_host, "bus.example", "bus.example"),
         (words.parse_token, "", None),
@@ -57,6 +61,7 @@ def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, v
         (parse_size, "10 MB", "KiB, MiB or GiB"),
         (parse_size, "-1", "KiB, MiB or GiB"),
         (parse_size, "9" * 400, "KiB, MiB or GiB"),
+        (words.parse_paths, "/a:/b", "write commas between them"),
         (parse_slots, "browser=1", "default=3,browser=1"),
         (parse_slots, "", "default=3,browser=1"),
         (parse_slots, "default", "write as in default=3"),
@@ -64,6 +69,9 @@ def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, v
         (parse_slots, "default=51", "from 0 to 50"),
         (parse_slots, "default=1,default=2", "default=3,browser=1"),
         (parse_slots, "../x=1,default=1", "default=3,browser=1"),
+        (words.parse_action, "", "without .py"),
+        (words.parse_action, "../solve", "without .py"),
+        (words.parse_action, "solve.py", "without .py"),
         (words.parse_host, "0.0.0.0:8000", "without a port"),
         (words.parse_host, "", "without a port"),
         (words.parse_engine, "/var/queues", "file:/"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from actions import _addresses
+from actions import _addresses, _media
 from core.clock import SystemClock
 from core.event_bus import EventBus, LocalTransport
 from core.registry import Registry
@@ -46,7 +46,7 @@ def registry() -> Registry:
 
 @pytest.fixture
 def visitor(tmp_path: Path, registry: Registry) -> Visitor:
-    """Runs the shipped actions as the bus does, with the loopback network allowed."""
+    """Runs the shipped actions as the bus does, with the loopback network and the folder `media` allowed."""
     engine, clock, events = MemoryEngine(), SystemClock(), EventBus(LocalTransport())
     runner = Runner(
         engine,
@@ -56,6 +56,10 @@ def visitor(tmp_path: Path, registry: Registry) -> Visitor:
         downloads=tmp_path / "downloads",
         submit=lambda *_, **__: "",
         backoff=lambda attempt: 1.0,
-        environment={"PATH": "/usr/local/bin:/usr/bin:/bin", _addresses.ALLOW_PRIVATE: "1"},
+        environment={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            _addresses.ALLOW_PRIVATE: "1",
+            _media.MEDIA_DIRS: str(tmp_path / "media"),
+        },
     )
     return Visitor(engine, runner, clock, tmp_path / "downloads")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from tests.api.stage import Stage, a_stage
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return a_stage(tmp_path)
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    stage = a_stage(tmp_path)
+    yield stage
+    stage.kernel.pool.drain(0.0, grace=0.0)  # Threads of workers that it started would outlast the tests.
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask.testing import FlaskClient
 
+from api.doorkeeper import Doorkeeper
 from api.server import build_app
 from core import lifecycle
 from core.admission import Admission
@@ -32,12 +33,21 @@ ACTIONS = {
     "broken.py": "import no_such_module\n",
 }
 
+#: Which of a stage's settings are the doorkeeper's.
+DOOR = ("token", "keyring", "allowed_hosts", "rate_limit", "token_rate_limit")
+
 
 class StillClock(FakeClock):
     """A clock that stands still, and really waits for events, at most ten seconds."""
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         return event.wait(10)
+
+
+class Idler:
+    """A runner whom nobody gives anything to do."""
+
+    def stop(self, grace: float) -> None: ...
 
 
 @dataclass
@@ -50,8 +60,9 @@ class Stage:
     folder: Path
 
     def client(self, **settings: Any) -> FlaskClient:
-        """Return a client of the bus, under those settings of `build_app`."""
-        return build_app(self.kernel, **settings).test_client()
+        """Return a client of the bus, under those settings of the doorkeeper and of `build_app`."""
+        door = {name: settings.pop(name) for name in DOOR if name in settings}
+        return build_app(self.kernel, Doorkeeper(self.kernel.clock, **door), **settings).test_client()
 
     def claimed(self, job_id: str) -> Job:
         job = self.engine.claim_one(job_id, "worker-1", now=self.clock.now(), lease=60.0)
@@ -103,7 +114,8 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
     kernel = Kernel(
         bus=bus,
         registry=registry,
-        pool=Pool(engine, None, events, clock, slots={}),  # type: ignore[arg-type]
+        # Workers that a test asks for find no work: they look for it elsewhere.
+        pool=Pool(MemoryEngine(), Idler(), events, clock, slots={}),  # type: ignore[arg-type]
         janitor=None,  # type: ignore[arg-type]
         power=power,
         deliveries=Deliveries(events, clock, linger=600.0),

@@ -15,9 +15,13 @@ ASSETS = ["docs.css", "docs.js", "swagger-ui.css", "swagger-ui-bundle.js"]
 
 def test_every_route_is_documented(client: FlaskClient) -> None:
     document = client.get("/openapi.json").json
-    rules = {rule.rule for rule in client.application.url_map.iter_rules()} - {"/docs/<name>"}
+    rules = {
+        re.sub(r"<(?:[^:<>]+:)?([^<>]+)>", r"{\1}", rule.rule)
+        for rule in client.application.url_map.iter_rules()
+    }
+    of_actions = {"/api/actions/fakejob", "/api/actions/download_website"}
 
-    assert rules == set(document["paths"])
+    assert (rules - {"/docs/{name}"}) | of_actions == set(document["paths"])
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             assert operation["summary"], (path, method)
@@ -29,8 +33,7 @@ def test_every_answer_has_an_example_or_a_shape(client: FlaskClient) -> None:
     for methods in document["paths"].values():
         for operation in methods.values():
             for answer in operation["responses"].values():
-                (content,) = answer["content"].values()
-                assert content["schema"]
+                assert all(content["schema"] for content in answer["content"].values())
             for content in operation.get("requestBody", {}).get("content", {}).values():
                 assert content["examples"]
 

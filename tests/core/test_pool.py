@@ -138,14 +138,143 @@ def test_scaling_down_lets_running_jobs_end(engine, a_pool):
     assert {engine.get(job.id).state for job in jobs} == {State.SUCCEEDED}
 
 
-def test_slots_count_what_they_did(engine, a_pool):
+def test_a_drained_slot_is_offline(engine, a_pool):
     pool, runner = a_pool()
     add(engine, pool)
     assert runner.started.acquire(timeout=30)
 
     pool.drain(30)
 
-    assert [(slot.completed, slot.failed, slot.status) for slot in pool.status()] == [(1, 0, "offline")]
+    assert [slot.status for slot in pool.status()] == ["offline"]
+
+
+def names(pool):
+    return [slot.id for slot in pool.status() if slot.wanted]
+
+
+def leave(pool, size):
+    """Scale down and wait until those who leave are gone."""
+    slots = pool.status()
+    pool.scale(size)
+    for slot in slots:
+        assert slot.wanted or slot.gone.wait(30)
+
+
+def test_names_are_used_again_so_that_they_stay_the_same(a_pool):
+    pool, _ = a_pool(default=3, browser=1)
+    before = names(pool)
+
+    leave(pool, 1)
+    pool.scale(3)
+
+    assert before == [f"worker-00{number}-internal" for number in (1, 2, 3, 4)]
+    assert sorted(names(pool)) == before
+
+
+def test_a_slot_that_was_to_leave_stays_when_it_is_wanted_again(engine, a_pool):
+    pool, runner = a_pool(hold=True, default=2)
+    for _ in range(2):
+        add(engine, pool)
+        assert runner.started.acquire(timeout=30)
+    working = pool.status()
+
+    pool.scale(0)
+    pool.scale(2)
+
+    assert pool.status() == working
+    add(engine, pool)
+    assert not runner.started.acquire(timeout=0.05)
+    runner.release.set()
+    assert runner.started.acquire(timeout=30)
+
+
+def test_a_stopped_pool_ends_what_runs_and_begins_nothing(engine, a_pool):
+    pool, runner = a_pool(hold=True, default=1, browser=1)
+    running = add(engine, pool)
+    assert runner.started.acquire(timeout=30)
+    slots = pool.status()
+
+    pool.stop()
+    assert [slot.status for slot in slots] == ["busy", "offline"]
+    waiting = add(engine, pool)
+    runner.release.set()
+
+    assert all(slot.gone.wait(30) for slot in slots)
+    assert not pool.running
+    assert engine.get(running.id).state is State.SUCCEEDED
+    assert engine.get(waiting.id).state is State.QUEUED
+
+
+def test_a_stopped_pool_that_is_started_again_is_as_large_as_it_was_to_be(engine, a_pool):
+    pool, runner = a_pool(default=1, browser=1)
+
+    pool.stop()
+    assert pool.scale(3) == 0
+    job = add(engine, pool)
+    pool.start()
+
+    assert sorted(slot.queue for slot in pool.status() if slot.wanted) == ["browser", *["default"] * 3]
+    assert runner.started.acquire(timeout=30)
+    assert [job_id for _, job_id in runner.performed] == [job.id]
+
+
+def test_a_pool_that_drains_cannot_be_started_again(engine, a_pool):
+    pool, runner = a_pool()
+    pool.drain(30)
+    engine.add(a_job())
+
+    pool.start()
+
+    assert not pool.running
+    assert runner.performed == []
+
+
+def test_a_slot_that_is_to_leave_while_it_looks_elsewhere_does_not_miss_it(engine, a_pool, monkeypatch):
+    pool, _ = a_pool()
+    (slot,) = pool.status()
+    stays = pool._stays
+
+    def hear_only_afterwards(asked):
+        going_on = stays(asked)
+        if going_on:
+            pool.scale(0)  # between its look at `wanted` and its waiting for the bell
+        return going_on
+
+    monkeypatch.setattr(pool, "_stays", hear_only_afterwards)
+    pool.wake_all()
+
+    assert slot.gone.wait(30)
+
+
+def test_however_often_it_is_scaled_by_however_many_the_last_word_counts(engine, a_pool):
+    pool, runner = a_pool(default=1)
+
+    def scale_about():
+        for size in (5, 0, 3, 1, 4):
+            pool.scale(size)
+            pool.stop()
+            pool.start()
+
+    threads = [threading.Thread(target=scale_about) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    pool.scale(2)
+    job = add(engine, pool)
+
+    assert runner.started.acquire(timeout=30)
+    assert len(names(pool)) == 2
+    assert len({slot.id for slot in pool.status()}) == len(pool.status())
+    assert [job_id for _, job_id in runner.performed] == [job.id]
+
+
+def test_the_roster_knows_every_slot(a_pool):
+    pool, _ = a_pool(default=2)
+
+    leave(pool, 1)
+
+    assert list(pool.roster.work()) == ["worker-001-internal", "worker-002-internal"]
 
 
 def test_what_is_said_of_a_queue_before_the_start_holds_from_then_on(engine, events):

@@ -252,7 +252,7 @@ def test_an_action_that_was_not_imported_yet_is_named_as_the_nearest_one_too(tmp
         ({}, [("params.url", "is required")]),
         ({"url": "not a url"}, [("params.url", "Input should be a valid URL, relative URL without a base")]),
         ({"url": "http://a", "pages": "2"}, [("params.pages", "Input should be a valid integer")]),
-        ({"url": "http://a", "pages": 2.0}, [("params.pages", "Input should be a valid integer")]),
+        ({"url": "http://a", "pages": 2.5}, [("params.pages", "Input should be a valid integer")]),
         ({"url": "http://a", "pages": True}, [("params.pages", "Input should be a valid integer")]),
         ({"url": "http://a", "pages": 0}, [("params.pages", "Input should be greater than or equal to 1")]),
         ({"url": "http://a", "json": None}, [("params.json", "Input should be a valid boolean")]),
@@ -275,6 +275,17 @@ def test_params_that_do_not_fit_are_refused_with_one_problem_for_each(
         spec.validate(params)
 
     assert [(problem.field, problem.message) for problem in refusal.value.problems] == problems
+
+
+def test_a_whole_number_may_be_written_as_a_fraction_as_json_allows(tmp_path: Path) -> None:
+    action = "def run(number: int, many: list[int], share: float) -> int:\n    return 1\n"
+    spec = a_registry(tmp_path, act=action).resolve("act")
+
+    read = spec.validate({"number": 5.0, "many": [1.0, 2], "share": 1})
+
+    assert (repr(read["number"]), repr(read["many"]), read["share"]) == ("5", "[1, 2]", 1.0)
+    with pytest.raises(InvalidParams):
+        spec.validate({"number": 5.5, "many": [], "share": 1})
 
 
 def test_a_refusal_never_repeats_the_value(tmp_path: Path) -> None:

@@ -181,6 +181,17 @@ def test_a_wrong_setting_is_a_problem(call: Call, monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_a_tokens_file_that_others_may_read_is_a_problem(ward: Ward, call: Call) -> None:
+    path = ward.base / "tokens.json"
+    path.write_text('{"schema": 1, "tokens": []}')
+    path.chmod(0o640)
+
+    result = call()
+
+    assert result.exit_code == 1
+    assert f"AAFAI_TOKENS_FILE: {path} is not its owner's alone: chmod 600" in " ".join(result.output.split())
+
+
 def test_the_launcher_works_from_any_folder_and_through_a_link(ward: Ward, tmp_path: Path) -> None:
     link = tmp_path / "linked"
     link.symlink_to(ROOT / "bus")

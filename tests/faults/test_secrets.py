@@ -113,3 +113,71 @@ def test_a_bus_that_tells_its_secret_is_caught(tmp_path: Path, mutant: str, evid
     what = "a bus that logs headers, or shows actions its environment"
     evidence("P20", what, trials=1, mutants=1, caught=int(bool(found)))
     assert found
+
+
+#: Where the record of a job lies, which holds what its action needs.
+RECORDS = {"inbound", "scheduled", "running", "outbound", "failed", "journal", "keys", "tmp"}
+
+
+def searched_for_params(
+    secret: str, folder: Path, *, command: Sequence[str] = GUNICORN
+) -> tuple[int, list[str]]:
+    """Run a job that tells its secrets; return in how many places they were sought, and where they were."""
+    logged = ("/bin/sh", "-c", f'exec "$@" > {folder / "log"} 2>&1', "sh", *command)
+    settings = {
+        "AAFAI_ACTIONS_DIR": str(Path(__file__).parent / "canary_actions"),
+        "AAFAI_LOG_LEVEL": "DEBUG",
+        "AAFAI_BACKOFF_BASE": "0.1",
+        "AAFAI_RUNTIME_DIR": str(folder / "run"),
+        "AAFAI_MIN_FREE": "1 MiB",
+        "TMPDIR": str(folder),
+    }
+    params = {
+        "password": secret,
+        "word": secret,
+        "headers": {"Authorization": f"Bearer {secret}"},
+        "url": f"https://user:{secret}@host/?api_key={secret}",
+    }
+    with a_bus(folder, command=logged, **settings) as bus:
+        said = dict(answers_of_a_job(bus, params))
+        bus.stop()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    kept = {path for path in files if RECORDS & set(path.relative_to(folder).parts[1:2])}
+    written = {str(path): path.read_bytes().decode("latin-1") for path in files if path not in kept}
+    places = said | written
+    assert any("logs" in place for place in places)
+    return len(places), [place for place, text in places.items() if secret in text]
+
+
+def answers_of_a_job(bus: RunningBus, params: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Submit a job, wait for its end, and ask for all that can be known of it."""
+    body = {"action": "tell_params", "params": params}
+    submitted = requests.post(f"{bus.url}/inbound", json=body, timeout=10)
+    yield "the submission", submitted.text
+    job_id = submitted.json()["job_id"]
+    ended = requests.get(f"{bus.url}/outbound?job_id={job_id}&wait=25", timeout=30)
+    assert ended.json()["result"]["length"] == len(str(params["word"]))
+    yield "the poll", ended.text
+    for page in (*PAGES, f"/api/jobs/{job_id}", f"/api/jobs/{job_id}/logs", f"/api/worker/jobs/{job_id}"):
+        yield page, requests.get(bus.url + page, timeout=10).text
+
+
+@pytest.mark.alone
+def test_a_secret_of_a_job_is_found_in_its_record_alone(tmp_path: Path, evidence: Evidence) -> None:
+    secret = secrets.token_hex(32)
+
+    places, found = searched_for_params(secret, tmp_path)
+
+    what = "a job's secrets looked for in answers, lists, /metrics, both logs, its error and its result"
+    evidence("P20", what, trials=places, leaked=len(found))
+    assert found == []
+
+
+@pytest.mark.alone
+def test_a_bus_that_lets_jobs_tell_their_secrets_is_caught(tmp_path: Path, evidence: Evidence) -> None:
+    unmasked = (*GUNICORN, "tests.faults.unmasked:application()")
+
+    _, found = searched_for_params(secrets.token_hex(32), tmp_path, command=unmasked)
+
+    evidence("P20", "a bus that masks nothing of what jobs say", trials=1, mutants=1, caught=int(bool(found)))
+    assert found

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("core", "queues", "cloud", "api", "actions", "doctor", "web", "client")
+ROOMS = ("core", "queues", "cloud", "api", "services", "actions", "doctor", "web", "client")
 
 
 @dataclass(frozen=True)

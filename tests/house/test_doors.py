@@ -22,6 +22,8 @@ DOORS = {
     "queues": {"core"},
     "cloud": {"core"},
     "api": {"core"},
+    # Each declares what the RescueBox dialect offers; the work is done by actions.
+    "services": {"api"},
     "web": {"core", "api"},
     "actions": {"core"},
     # It examines what all of these keep; of the actions only which browser they look for.

@@ -1,0 +1,14 @@
+"""The web application with a log in which jobs may tell their secrets."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app import application as sound_application
+from core.masking import Masking
+
+
+def application() -> Flask:
+    """Return the application, for gunicorn."""
+    Masking.text = lambda masking, said: said  # type: ignore[method-assign]
+    return sound_application()
