@@ -65,9 +65,9 @@ clean:  ## Remove what make and the tools built; jobs in ./var stay
 	@$(pip) -r requirements.txt
 	@touch $@
 
-.venv/tools-ready: requirements-dev.txt .venv/bus-ready | programs
+.venv/tools-ready: requirements-dev.txt requirements-engines.txt .venv/bus-ready | programs
 	@echo "Installing Python packages for tests and checks …"
-	@$(pip) -r requirements.txt -r requirements-dev.txt
+	@$(pip) -r requirements.txt -r requirements-dev.txt -r requirements-engines.txt
 	@touch $@
 
 # The queues that are compared with have an environment of their own: what they need is nothing to the bus.
@@ -81,7 +81,7 @@ browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare redis-server
 
 servers:
 	@tools/system-packages redis-server postgres gcc mkfs.ext4 mkfs.xfs

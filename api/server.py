@@ -12,6 +12,7 @@ from api.docs_page import docs_blueprint
 from api.manners import Doorkeeper, install
 from api.monitor import monitor_blueprint
 from api.rate import RateLimit
+from api.schedules import schedules_blueprint
 
 if TYPE_CHECKING:
     from core.kernel import Kernel
@@ -40,6 +41,8 @@ def build_app(
     doorkeeper = Doorkeeper(token, allowed_hosts, RateLimit(rate_limit, kernel.clock))
     install(app, doorkeeper, clock=kernel.clock, metrics=kernel.metrics)
     app.register_blueprint(aafai_blueprint(kernel, long_polls=long_polls))
+    if kernel.schedules is not None:
+        app.register_blueprint(schedules_blueprint(kernel, kernel.schedules))
     app.register_blueprint(monitor_blueprint(kernel))
     app.register_blueprint(docs_blueprint(kernel.registry, version=kernel.version, secured=token is not None))
     return app

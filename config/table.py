@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from config import words
+from config.contradictions import contradictions
 from config.setting import Found, Setting, read, search, setting, settings_of, unknown_names
 from core.errors import ConfigError
 from core.timing import parse_duration
@@ -51,6 +52,23 @@ class Config:
     engine: str = setting(
         "AAFAI_ENGINE", "file:{QUEUE_BASE_PATH}", words.parse_engine, "The store of the jobs."
     )
+    events: str = setting(
+        "AAFAI_EVENTS",
+        "journal:{QUEUE_BASE_PATH}/events",
+        words.parse_transport,
+        "How programs hear of events: `journal:` and a folder, `redis://…`, or `local:` for not at all.",
+    )
+    events_size: int = setting("AAFAI_EVENTS_SIZE", "64 MiB", words.parse_size, "Room of the event journal.")
+    webhooks: Path | None = setting(
+        "AAFAI_WEBHOOKS", "", words.parse_optional_path, "File of standing webhook subscriptions."
+    )
+    webhook_secret: str = setting(
+        "AAFAI_WEBHOOK_SECRET",
+        "",
+        words.parse_webhook_secret,
+        "What signs webhooks, as in `whsec_…`; without one, the bus makes one and keeps it in its outbox.",
+        secret=True,
+    )
     slots: Mapping[str, int] = setting(
         "AAFAI_SLOTS",
         "default={NUM_INTERNAL_WORKERS},browser=1",
@@ -58,6 +76,19 @@ class Config:
         "How many jobs of each queue run at once.",
     )
     actions_dir: Path = setting("AAFAI_ACTIONS_DIR", "actions", words.parse_path, "Folder of the actions.")
+    tasks_path: Path = setting(
+        "TASKS_PATH",
+        "tasks.yaml",
+        words.parse_path,
+        "File of scheduled tasks, read at the start if it is there; their packages lie beside it.",
+        production="/etc/aafai-bus/tasks.yaml",
+    )
+    task_packages: tuple[str, ...] = setting(
+        "AAFAI_TASK_PACKAGES",
+        "",
+        words.parse_packages,
+        "Packages whose functions tasks may call, with commas between; none without.",
+    )
     host: str = setting("AAFAI_HOST", "127.0.0.1", words.parse_host, "Address to listen on.")
     port: int = setting("AAFAI_PORT", "8000", words.whole(1, 65_535), "Port to listen on.")
     threads: int = setting(
@@ -87,7 +118,7 @@ class Config:
         "AAFAI_ALLOW_PRIVATE_ADDRESSES",
         "false",
         words.parse_flag,
-        "Whether actions may fetch from private networks.",
+        "Whether actions and webhooks may reach private networks.",
     )
     max_body: int = setting("AAFAI_MAX_BODY", "10 MiB", words.parse_size, "The largest request body.")
     rate_limit: int = setting(
@@ -235,7 +266,7 @@ class Config:
         """Return the settings found in `environ`. Raises ConfigError that tells of all problems at once."""
         found = find(environ)
         values, problems = read(settings_of(cls), found)
-        problems += _contradictions(found)
+        problems += contradictions(found)
         if problems:
             raise ConfigError(*problems)
         return cls(**values, warnings=tuple(unknown(environ)))
@@ -264,18 +295,3 @@ def find(environ: Mapping[str, str]) -> dict[str, Found]:
 def unknown(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield one sentence for each variable that looks like a setting of the bus and is none."""
     return unknown_names(settings(), environ, prefix="AAFAI_")
-
-
-def _contradictions(found: Mapping[str, Found]) -> Iterator[str]:
-    texts = {env: known.text for env, known in found.items()}
-    for env in ("QUEUE_BASE_PATH", "DOWNLOAD_DIR"):
-        if texts["APP_ENV"] == "production" and texts[env] and not texts[env].startswith("/"):
-            yield f"{env}: {texts[env]!r} is relative: production needs an absolute path."
-    anonymous = texts["AAFAI_ALLOW_ANONYMOUS"].lower() in {"1", "true", "yes", "on"}
-    if not (texts["AAFAI_TOKEN"] or anonymous or words.is_loopback(texts["AAFAI_HOST"])):
-        yield (
-            f"AAFAI_TOKEN: other machines can reach {texts['AAFAI_HOST']!r}, so clients need a token: set one"
-            " or AAFAI_ALLOW_ANONYMOUS=1, if anybody may run jobs."
-        )
-    if found["NUM_INTERNAL_WORKERS"].source == found["AAFAI_SLOTS"].source == "environment":
-        yield "AAFAI_SLOTS: it says how many jobs run at once, and so does NUM_INTERNAL_WORKERS: unset one."

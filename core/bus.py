@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from core.clock import Clock
     from core.engine import Engine
     from core.patience import Patience
+    from core.promises import Promises
     from core.submission import Submission
 
 _TRIES = 20  # how often a job may change under our hands before we give up
@@ -36,6 +37,8 @@ class Bus:
         self.events = events
         self.gate = gate
         self.shortcuts = Shortcuts()
+        #: Promises callbacks of jobs before they are stored; None where nobody is called back.
+        self.promises: Promises | None = None
         self._clock = clock
         self._waiting = Waiting(events)
 
@@ -135,11 +138,14 @@ class Bus:
 
     def _stored(self, jobs: Sequence[Job], patience: Patience | None = None) -> list[Job]:
         with self.gate.entered(), patience.waiting(jobs[0].id) if patience else nullcontext():
-            stored = [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
+            stored = self.promises.stored(jobs, self._added) if self.promises else self._added(jobs)
         for asked, answer in zip(jobs, stored, strict=True):
             if asked.id == answer.id:
                 self.announce(answer)
         return stored
+
+    def _added(self, jobs: Sequence[Job]) -> list[Job]:
+        return [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
 
     def _cancelled(self, job: Job, reason: str) -> Job:
         if job.state is State.RUNNING:
