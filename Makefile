@@ -68,9 +68,9 @@ clean:  ## Remove what make and the tools built; jobs in ./var stay
 	@$(pip) -r requirements.txt
 	@touch $@
 
-.venv/tools-ready: requirements-dev.txt requirements-audio.txt .venv/bus-ready | programs
+.venv/tools-ready: requirements-dev.txt requirements-engines.txt requirements-audio.txt .venv/bus-ready | programs
 	@echo "Installing Python packages for tests and checks …"
-	@$(pip) -r requirements.txt -r requirements-dev.txt
+	@$(pip) -r requirements.txt -r requirements-dev.txt -r requirements-engines.txt
 	@# Not every machine has the recogniser ready-made; without it transcribe_audio says what to do.
 	@$(pip) --only-binary :all: -r requirements-audio.txt || \
 	    { echo "Not here: what transcribe_audio needs (requirements-audio.txt)." >&2; [ "$$CI" != true ]; }
@@ -87,7 +87,7 @@ browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare node espeak-ng flac lame oggenc
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare redis-server node espeak-ng flac lame oggenc
 
 servers:
 	@tools/system-packages redis-server postgres gcc mkfs.ext4 mkfs.xfs

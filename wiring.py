@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cloud.switches import open_switches
-from core import logger, timing
+from core import ambient, logger, timing
 from core.activity import Activity
+from core.addresses import checked_spelling
 from core.admission import Admission
 from core.attempt import Submit
 from core.bus import Bus
 from core.by_hand import ByHand
 from core.clock import Clock, SystemClock
 from core.deliveries import Deliveries
+from core.due_runs import DueRuns
 from core.environment import clean_environment
 from core.errors import ConfigError
-from core.event_bus import EventBus, LocalTransport
+from core.event_bus import KERNEL, EventBus, LocalTransport, Transport
+from core.functions import Functions, built_in
 from core.gate import Gate
 from core.idle import Policy
 from core.janitor import Janitor
@@ -26,35 +31,41 @@ from core.kernel import Kernel
 from core.leftovers import sweep
 from core.machine import Timings
 from core.metrics import Metrics
+from core.order import JOB_ID
 from core.patience import Patience
 from core.pool import Pool
 from core.power import Power
 from core.registry import Registry
 from core.roster import Roster
 from core.runner import Runner
+from core.schedule_store import MemorySchedules
+from core.scheduler import TaskScheduler
+from core.schedules import Schedules
 from core.shortcuts import Shortcuts
 from core.survey import Survey
-from queues import open_engine
+from core.webhooks import Webhooks, furnish
+from queues import open_engine, open_schedules, open_transport
 
 if TYPE_CHECKING:
     from config import Config
     from core.engine import Engine
+    from core.schedule_file import Check
 
 
-def assemble(config: Config) -> Kernel:
+def assemble(config: Config, *, beside: bool = False) -> Kernel:
     """Open the store, find the actions, put the parts together. Raises ConfigError or EngineUnavailable."""
     logger.configure(level=config.log_level, style=config.log_format)
     clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
     logger.log_events(events)
-    registry = _registry(config)
-    engine = _open_engine(config, ByHand(lambda: bus))
-    admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
-    bus = Bus(engine, admission, events, clock, gate)
+    outward = _outward(config, events)
+    bus, registry = _bus(config, events, gate, clock)
+    webhooks = _webhooks(config, bus, outward, clock)
     runner = _runner(config, bus, registry, clock)
     pool = _pool(config, bus, runner, clock)
     bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
     deliveries = Deliveries(events, clock, linger=config.result_linger)
-    survey = Survey(engine, deliveries, Activity(events, clock))
+    schedules = Schedules(open_schedules(config.engine), bus.admission, _functions(config), clock)
+    survey = Survey(bus.engine, deliveries, Activity(events, clock), schedules.soonest, webhooks.pending)
     kernel = Kernel(
         bus=bus,
         registry=registry,
@@ -64,17 +75,111 @@ def assemble(config: Config) -> Kernel:
         deliveries=deliveries,
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         clock=clock,
-        # Two threads are left to answer polls and health checks, however slow the disk is.
-        patience=Patience(places=max(1, config.threads - 2), seconds=config.store_timeout),
-        auto_start=config.auto_start_workers,
-        drain_timeout=config.drain_timeout,
-        warnings=config.warnings,
+        schedules=schedules,
+        due_runs=_due_runs(config, schedules, bus, clock),
+        webhooks=webhooks,
+        outward=outward,
+        **_manner(config, beside=beside),
     )
     return kernel
 
 
+def a_worker(environ: Mapping[str, str], queue: str = "") -> Kernel:
+    """Assemble a kernel that runs jobs beside a server's: of that queue, or of every queue of AAFAI_SLOTS.
+
+    Raises ConfigError or EngineUnavailable.
+    """
+    config = _config(environ)
+    slots = config.slots_of(queue) if queue else config.slots
+    return assemble(replace(config, slots=slots, auto_start_workers=True), beside=True)
+
+
+def a_bus_beside(environ: Mapping[str, str]) -> Kernel:
+    """Assemble a kernel for a program that submits and asks, and is not to be started.
+
+    Raises ConfigError or EngineUnavailable; in an attempt's process too, which has no settings to go by.
+    """
+    if JOB_ID in environ:
+        hint = "An action submits jobs by job.submit(…), and tells of things by EventBus()."
+        raise ConfigError("In the process of an attempt there is no bus to open.", hint=hint)
+    return assemble(_config(environ), beside=True)
+
+
+def open_events(environ: Mapping[str, str]) -> Transport:
+    """Open what a program without a bus tells and hears events by, as the bus does. Raises ConfigError."""
+    return _transport(_config(environ), logger.logger.warning)
+
+
+def rules_of_tasks(environ: Mapping[str, str]) -> tuple[str, Check, float]:
+    """Return for whom tasks.yaml is read, what checks its tasks, and the time. Raises ConfigError."""
+    config, clock = _config(environ), SystemClock()
+    admission = Admission(
+        open_engine("memory:"), _registry(config), clock, default_timeout=config.default_timeout
+    )
+    return KERNEL, Schedules(MemorySchedules(), admission, _functions(config), clock).check, clock.now()
+
+
+def _config(environ: Mapping[str, str]) -> Config:
+    from config import Config  # noqa: PLC0415  The server has loaded its own before.
+
+    return Config.load(environ)
+
+
+def _transport(config: Config, complain: Callable[[str], object]) -> Transport:
+    options: dict[str, Any] = {"complain": complain}
+    if config.events.startswith("journal:"):
+        options |= {"kept": config.events_size, "days": config.result_ttl / 86_400}
+    return open_transport(config.events, **options)
+
+
+def _outward(config: Config, events: EventBus) -> Transport:
+    """Open what carries the kernel's events to other programs, and whatever `EventBus()` says in this one."""
+    outward = _transport(
+        config, lambda sentence: events.publish("system.warning", KERNEL, {"message": sentence})
+    )
+    events.subscribe("outward", None, outward.send)
+    ambient.provide(outward)
+    return outward
+
+
+def _webhooks(config: Config, bus: Bus, outward: Transport, clock: Clock) -> Webhooks:
+    return furnish(
+        bus,
+        config.queue_base_path / "webhooks",
+        clock,
+        secret=config.webhook_secret,
+        private=config.allow_private_addresses,
+        news=EventBus(outward),
+        subscriptions=config.webhooks,
+        base=config.backoff_base,
+        linger=config.result_linger,
+    )
+
+
+def _bus(config: Config, events: EventBus, gate: Gate, clock: Clock) -> tuple[Bus, Registry]:
+    registry = _registry(config)
+    engine = _open_engine(config, ByHand(lambda: bus))
+    check = partial(checked_spelling, private=config.allow_private_addresses)
+    timeout = config.default_timeout
+    admission = Admission(engine, registry, clock, default_timeout=timeout, check_callback=check)
+    bus = Bus(engine, admission, events, clock, gate)
+    return bus, registry
+
+
+def _manner(config: Config, *, beside: bool) -> dict[str, Any]:
+    """Return how a kernel goes about its work, by the names of its fields."""
+    return {
+        # Two threads are left to answer polls and health checks, however slow the disk is.
+        "patience": Patience(places=max(1, config.threads - 2), seconds=config.store_timeout),
+        "beside": beside,
+        "auto_start": config.auto_start_workers,
+        "drain_timeout": config.drain_timeout,
+        "warnings": config.warnings,
+    }
+
+
 def _registry(config: Config) -> Registry:
-    registry = Registry(config.actions_dir)
+    registry = Registry(config.actions_dir, built_in=built_in(_functions(config)))
     try:
         registry.find()
     except OSError as error:
@@ -159,6 +264,16 @@ def _power(config: Config, survey: Survey, gate: Gate, clock: Clock, events: Eve
     )
 
 
+def _functions(config: Config) -> Functions:
+    return Functions(config.task_packages, config.tasks_path.parent)
+
+
+def _due_runs(config: Config, schedules: Schedules, bus: Bus, clock: Clock) -> DueRuns:
+    scheduler = TaskScheduler(schedules, bus.events)
+    load = partial(scheduler.load, config.tasks_path, KERNEL)
+    return DueRuns(schedules, bus, bus.events, clock, at_start=load)
+
+
 def _submit_from_action(bus: Bus) -> Submit:
     return lambda action, params, **options: (
         bus.submit_document({"action": action, "params": params, **options}).id
@@ -174,6 +289,7 @@ def _environment(config: Config) -> dict[str, str]:
     private = "1" if config.allow_private_addresses else ""
     return {
         **clean_environment(os.environ, config.pass_env),
+        **_functions(config).environment,
         "AAFAI_ALLOW_PRIVATE_ADDRESSES": private,
         "AAFAI_CHROMEDRIVER": config.chromedriver,
         "AAFAI_MEDIA_DIRS": os.pathsep.join(map(str, config.media_dirs)),

@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from actions._addresses import Target, checked_host, checked_url
+from actions._addresses import checked_host, checked_url
 from core import Fail, Retry
+from core.addresses import Target
 
 _LONGEST_HEAD = 65_536
 _CHUNK = 65_536

@@ -62,6 +62,13 @@ _OPTIONS: Mapping[str, Any] = {
     "max_attempts": _optional({"type": "integer", "minimum": 1, "maximum": 100}),
     "batch": _optional(_BATCH),
     "idempotency_key": _optional(_KEY),
+    "callback_url": _optional(
+        {
+            "type": "string",
+            "pattern": r"^https?://([a-z0-9-]{1,40}\.)+[a-z]{2,20}(/[A-Za-z0-9_/.~%-]*)?(\?[A-Za-z0-9_=&.~%-]*)?$",
+            "description": "Who is told by a signed POST when the job has ended.",
+        }
+    ),
 }
 
 
@@ -146,8 +153,8 @@ INBOUND = Operation(
     errors=[
         *("invalid_request", "out_of_range", "conflicting_fields", "bad_name", "bad_key", "bad_batch"),
         *("bad_batch_size", "bad_idempotency_key", "bad_time", "bad_url", "idempotency_conflict"),
-        *("action_not_allowed", "unknown_action", "invalid_params", "unsupported", "queue_full"),
-        "broken_action",
+        *("action_not_allowed", "unknown_action", "invalid_params", "unsupported", "blocked_address"),
+        *("queue_full", "broken_action"),
         *("engine_unavailable", "outcome_unknown", "shutting_down", "disk_full"),
     ],
 )

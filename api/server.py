@@ -23,6 +23,7 @@ from api.monitor import monitor_blueprint
 from api.places import Places
 from api.rescuebox import rescuebox_blueprint
 from api.robotni import robotni_blueprint
+from api.schedules import schedules_blueprint
 from api.workers import workers_blueprint
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def _of_the_seeds(
     """Yield the dialects of the five systems whose clients this bus serves."""
     yield aafai_blueprint(kernel, places=places)
     yield agents_blueprint(kernel)
+    if kernel.schedules is not None:
+        yield schedules_blueprint(kernel, kernel.schedules)
     yield rescuebox_blueprint(kernel, services, places=places)
     yield robotni_blueprint(kernel)
     yield executor_blueprint(kernel, tasks)

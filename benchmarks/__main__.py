@@ -25,7 +25,7 @@ from benchmarks.versions import versions
 #: In the order in which each round goes through them.
 MODULES = (
     *("submit", "drain", "processes", "latency", "cold", "idle", "slow_disk"),
-    *("http", "start", "depth", "cut"),
+    *("http", "start", "depth", "events", "cut"),
 )
 #: Where a whole run belongs, and any other.
 _DOCS, _ELSEWHERE = ROOT / "docs", ROOT / "var" / "benchmarks"

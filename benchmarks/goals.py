@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.contenders import ALL, RQ
+from benchmarks.events import FAN_OUT
 from benchmarks.figures import OURS, Row, more_is_better
 from benchmarks.http import BARE, FSYNCED, UNKEPT, WITHOUT
 from benchmarks.start import HELLO
@@ -51,6 +52,7 @@ GOALS = (
     Goal("exec to accepting", 2.0, HELLO),
     Goal("claim, p50, 100,000 waiting", 1.5, OURS, "claim, p50, 1,000 waiting"),
     Goal("claim, p50, 1,000,000 waiting", 1.5, OURS, "claim, p50, 1,000 waiting"),
+    Goal("events to 10 subscribers", 0.3, FAN_OUT),
 )
 
 

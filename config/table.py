@@ -1,7 +1,7 @@
 """Every setting: name, default, help, environment variable.
 
-The class `Config` is the table: each field carries its setting. Reading, checking, printing and the table of
-docs/configuration.md all follow from it.
+The class `Config` is the table, of three parts: each field carries its setting. Reading, checking, printing
+and the table of docs/configuration.md all follow from it.
 """
 
 # ruff: noqa: RUF009  `setting` makes a dataclasses.field, which the rule does not see.
@@ -15,127 +15,17 @@ from typing import Self
 
 from config import words
 from config.contradictions import contradictions, doubts
+from config.serving import Serving
 from config.setting import Found, Setting, read, search, setting, settings_of, unknown_names
+from config.work import Work
 from core.errors import ConfigError
 from core.timing import parse_duration
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Config:
+class Config(Serving, Work):
     """All settings, read and checked. Durations are in seconds, sizes in bytes, paths absolute."""
 
-    app_env: str = setting(
-        "APP_ENV", "development", words.one_of("development", "production"), "`development` or `production`."
-    )
-    queue_base_path: Path = setting(
-        "QUEUE_BASE_PATH", "./var/queues", words.parse_path, "Folder of the queues.", production=""
-    )
-    download_dir: Path = setting(
-        "DOWNLOAD_DIR",
-        "./var/downloads",
-        words.parse_path,
-        "Folder of the files that jobs make.",
-        production="",
-    )
-    num_internal_workers: int = setting(
-        "NUM_INTERNAL_WORKERS", "3", words.whole(0, 50), "How many jobs of the default queue run at once."
-    )
-    auto_start_workers: bool = setting(
-        "AUTO_START_WORKERS", "true", words.parse_flag, "Whether jobs are run from the start."
-    )
-    default_timeout: float = setting(
-        "DEFAULT_TIMEOUT_MINUTES",
-        "30",
-        words.parse_minutes,
-        "How long an attempt may take, unless its action says.",
-    )
-    default_max_steps: int = setting(
-        "DEFAULT_MAX_STEPS",
-        "30",
-        words.whole(1, 1_000),
-        "How many steps a task may take that does not say.",
-    )
-    task_action: str = setting(
-        "TASK_EXECUTOR_ACTION",
-        "solve_problem",
-        words.parse_action,
-        "The action of tasks that name none.",
-    )
-    engine: str = setting(
-        "AAFAI_ENGINE", "file:{QUEUE_BASE_PATH}", words.parse_engine, "The store of the jobs."
-    )
-    slots: Mapping[str, int] = setting(
-        "AAFAI_SLOTS",
-        "default={NUM_INTERNAL_WORKERS},browser=1",
-        words.parse_slots,
-        "How many jobs of each queue run at once.",
-    )
-    actions_dir: Path = setting("AAFAI_ACTIONS_DIR", "actions", words.parse_path, "Folder of the actions.")
-    services_dir: Path = setting(
-        "AAFAI_SERVICES_DIR", "services", words.parse_path, "Folder of RescueBox's services."
-    )
-    host: str = setting("AAFAI_HOST", "127.0.0.1", words.parse_host, "Address to listen on.")
-    port: int = setting("AAFAI_PORT", "8000", words.whole(1, 65_535), "Port to listen on.")
-    threads: int = setting(
-        "AAFAI_THREADS", "8", words.whole(1, 256), "How many requests are answered at once."
-    )
-    token: str | None = setting(
-        "AAFAI_TOKEN",
-        "",
-        words.parse_token,
-        "What clients must send as their Bearer token; empty for none.",
-        secret=True,
-    )
-    tokens_file: Path = setting(
-        "AAFAI_TOKENS_FILE",
-        "{QUEUE_BASE_PATH}/tokens.json",
-        words.parse_path,
-        "File of further tokens, made and revoked with `./bus token`.",
-    )
-    allow_anonymous: bool = setting(
-        "AAFAI_ALLOW_ANONYMOUS",
-        "false",
-        words.parse_flag,
-        "Whether other machines may come in without a token.",
-    )
-    allowed_hosts: tuple[str, ...] = setting(
-        "AAFAI_ALLOWED_HOSTS",
-        "localhost,127.0.0.1,[::1],{AAFAI_HOST}",
-        words.parse_list,
-        "Names by which clients may call this server; `*` for any, which is safe only with a token.",
-        production="*",
-    )
-    allow_private_addresses: bool = setting(
-        "AAFAI_ALLOW_PRIVATE_ADDRESSES",
-        "false",
-        words.parse_flag,
-        "Whether actions may fetch from private networks.",
-    )
-    max_body: int = setting("AAFAI_MAX_BODY", "10 MiB", words.parse_size, "The largest request body.")
-    rate_limit: int = setting(
-        "AAFAI_RATE_LIMIT",
-        "0",
-        words.whole(0, 10**6),
-        "How many requests one address may make in a minute; 0 for any number.",
-    )
-    token_rate_limit: int = setting(
-        "AAFAI_TOKEN_RATE_LIMIT",
-        "0",
-        words.whole(0, 10**6),
-        "How many requests one token may make in a minute, unless it says; 0 for any number.",
-    )
-    request_timeout: float = setting(
-        "AAFAI_REQUEST_TIMEOUT",
-        "10 seconds",
-        parse_duration,
-        "How long a client may take to send a whole request.",
-    )
-    connections_per_address: int = setting(
-        "AAFAI_CONNECTIONS_PER_ADDRESS",
-        "256",
-        words.whole(1, 10**6),
-        "How many connections one address may have open; behind a proxy all clients are one address.",
-    )
     max_result: int = setting("AAFAI_MAX_RESULT", "64 MiB", words.parse_size, "The largest result of a job.")
     max_pending: int = setting(
         "AAFAI_MAX_PENDING",
@@ -280,6 +170,13 @@ class Config:
     def bind(self) -> str:
         """Address and port as servers take them: `127.0.0.1:8000`, `[::1]:8000`."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def slots_of(self, queue: str) -> Mapping[str, int]:
+        """Return how many jobs a worker for that queue alone runs at once. Raises ConfigError."""
+        try:
+            return {words.parse_queue(queue): self.slots.get(queue) or self.num_internal_workers}
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
 
 
 def settings() -> tuple[Setting, ...]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from core.timing import parse_duration
+from core.webhook_signature import keys_of
 
 _FLAGS = {
     "1": True,
@@ -27,7 +28,9 @@ _SIZES = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
 _QUEUE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 _ACTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{16,512}")
+_TRANSPORTS = {"journal", "redis", "rediss", "local"}
 _SWITCH = re.compile(r"none|systemd|command:\s*\S.*")
 
 
@@ -89,6 +92,15 @@ def parse_list(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
+def parse_packages(text: str) -> tuple[str, ...]:
+    """Return the names of Python packages or modules between the commas, each once."""
+    packages = parse_list(text)
+    for package in packages:
+        if not _PACKAGE.fullmatch(package):
+            raise ValueError(f"{package!r} is no package: write names as in app,tools.reports.")
+    return packages
+
+
 def parse_slots(text: str) -> Mapping[str, int]:
     """Return how many jobs of each queue may run at once, written as in `default=3,browser=1`."""
     slots: dict[str, int] = {}
@@ -111,6 +123,13 @@ def parse_action(text: str) -> str:
     return text
 
 
+def parse_queue(text: str) -> str:
+    """Return the name of a queue."""
+    if not _QUEUE.fullmatch(text):
+        raise ValueError(f"{text!r} is no queue: write a name such as default or my_queue.")
+    return text
+
+
 def parse_path(text: str) -> Path:
     """Return the absolute path; a relative one starts at the current directory."""
     return Path(text).absolute()
@@ -121,6 +140,11 @@ def parse_paths(text: str) -> tuple[Path, ...]:
     if ":" in text:
         raise ValueError(f"{text!r} holds a colon, which these paths cannot: write commas between them.")
     return tuple(parse_path(path) for path in parse_list(text))
+
+
+def parse_optional_path(text: str) -> Path | None:
+    """Return the absolute path; None for the empty text."""
+    return parse_path(text) if text else None
 
 
 def parse_host(text: str) -> str:
@@ -156,6 +180,20 @@ def parse_engine(text: str) -> str:
         raise ValueError("the engine has no scheme: write as in file:/var/lib/aafai-bus/queues or memory:.")
     scheme, _, folder = text.partition(":")
     return f"file:{Path(folder).absolute()}" if scheme == "file" and folder else text
+
+
+def parse_transport(text: str) -> str:
+    """Return the address of what carries events; the folder of a `journal:` becomes absolute."""
+    scheme, _, rest = text.partition(":")
+    if scheme not in _TRANSPORTS or (scheme == "journal" and not rest):
+        raise ValueError("that carries no events: write journal:/folder, redis://host:6379/0 or local:.")
+    return f"journal:{Path(rest).absolute()}" if scheme == "journal" else text
+
+
+def parse_webhook_secret(text: str) -> str:
+    """Return the secrets as written, with a space between; the refusal never repeats them."""
+    keys_of(text)
+    return text
 
 
 def parse_switches(text: str) -> tuple[str, ...]:

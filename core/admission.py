@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from core import lifecycle
-from core.errors import InvalidParams, InvalidRequest, Problem, Unsupported
+from core.errors import BlockedAddress, InvalidParams, InvalidRequest, Problem, Unsupported
 from core.ids import JobIds
 from core.jobs import DEFAULT_PRIORITY, Job, Json
 from core.submission import Submission, body_hash, hash_of, submission_from
@@ -23,18 +23,31 @@ DEFAULT_ATTEMPTS = 3
 
 
 class Admission:
-    """Check submissions against their actions and against what the engine can do."""
+    """Check submissions against their actions and against what the engine can do.
 
-    def __init__(self, engine: Engine, registry: Registry, clock: Clock, *, default_timeout: float) -> None:
+    `check_callback` raises BlockedAddress for a URL that must not be called; None where none ever is.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        registry: Registry,
+        clock: Clock,
+        *,
+        default_timeout: float,
+        check_callback: Callable[[str], object] | None = None,
+    ) -> None:
         self._engine = engine
         self._registry = registry
         self._clock = clock
         self._ids = JobIds(clock)
         self._default_timeout = default_timeout
+        self._check_callback = check_callback
 
     def admitted(self, submission: Submission) -> Job:
         """Return the job that a submission makes. Raises what `Bus.submit` names before it stores."""
         refuse_unsupported(submission, self._engine)
+        self._refuse_callback(submission.callback_url)
         spec = self._registry.resolve(submission.action)
         refuse_beyond("timeout", submission.timeout, spec.limits.timeout)
         refuse_beyond("max_attempts", submission.max_attempts, spec.limits.max_attempts)
@@ -54,6 +67,7 @@ class Admission:
             labels=submission.labels,
             idempotency_key=submission.idempotency_key,
             body_hash=body_hash(submission) if submission.idempotency_key else None,
+            callback_url=submission.callback_url,
         )
 
     def admitted_many(self, submissions: Sequence[Submission]) -> list[Job]:
@@ -79,6 +93,20 @@ class Admission:
         refuse_unsupported(Submission(action=ended.action, idempotency_key=key), self._engine)
         return replace(again, idempotency_key=key, body_hash=hash_of(["retry", ended.id, checked]))
 
+    def _refuse_callback(self, url: str | None) -> None:
+        if url is None:
+            return
+        if self._check_callback is None:
+            raise Unsupported(
+                "callback_url: this bus does not send webhooks.", hint="Poll GET /outbound, or use wait=25."
+            )
+        try:
+            self._check_callback(url)
+        except BlockedAddress as refusal:
+            raise InvalidRequest(
+                "callback_url", refusal.message, hint=refusal.hint, code=refusal.code
+            ) from None
+
     def _member(self, number: int, submission: Submission) -> Job:
         place = f"jobs[{number}]"
         try:
@@ -91,7 +119,7 @@ class Admission:
 
 
 def refuse_unsupported(submission: Submission, engine: Engine) -> None:
-    """Raise Unsupported when the submission asks for what the engine, or this bus, cannot do."""
+    """Raise Unsupported when the submission asks for what the engine cannot do."""
     refusals = {
         "priority": not engine.supports_priority and submission.priority != DEFAULT_PRIORITY,
         "run_after": not engine.supports_run_after and submission.run_after is not None,
@@ -100,10 +128,6 @@ def refuse_unsupported(submission: Submission, engine: Engine) -> None:
     for name, refused in refusals.items():
         if refused:
             raise Unsupported(f"{name}: the engine {engine.name} cannot do this.", hint=f"Leave {name} out.")
-    if submission.callback_url is not None:
-        raise Unsupported(
-            "callback_url: this bus does not send webhooks.", hint="Poll GET /outbound, or use wait=25."
-        )
 
 
 def refuse_beyond(field: str, asked: float | None, most: float | None) -> None:

@@ -6,10 +6,11 @@ import itertools
 import logging
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from core.errors import BusError
+from core.errors import BusError, Unsupported
+from core.event_message import EventMessage, encoded
 from core.frames import Frames, framed
 from core.jobs import Json
 from core.order import Order
@@ -91,6 +92,30 @@ class AttemptChannel:
                     self._stop = message["reason"]
                 case "answer":
                     self._answers[message["number"]] = message
+
+
+class EventsToBus:
+    """Carry what an action tells by `EventBus()` to the supervisor, who carries it on."""
+
+    def __init__(self, channel: AttemptChannel) -> None:
+        self._channel = channel
+
+    def send(self, message: EventMessage) -> None:
+        """Send one message. Raises InvalidRequest for a payload that cannot be carried."""
+        self._channel.send({"kind": "event", "line": encoded(message).decode()})
+
+    def attach(self, receive: Callable[[EventMessage], object], *, since: str | None = None) -> None:
+        """Raise Unsupported: nothing comes this way."""
+        raise Unsupported(
+            "An action in a process of its own tells of events and hears of none.",
+            hint='Write @action(isolation="thread"), or listen in a program beside the bus.',
+        )
+
+    def detach(self, receive: Callable[[EventMessage], object]) -> None:
+        """Do nothing: nobody is attached."""
+
+    def close(self) -> None:
+        """Do nothing: what was sent is on its way."""
 
 
 class LoggingToJob(logging.Handler):

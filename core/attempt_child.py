@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from core import ambient
 from core.actions import ParamsReader, ReadParams
-from core.attempt_channel import AttemptChannel, LoggingToJob
+from core.attempt_channel import AttemptChannel, EventsToBus, LoggingToJob
 from core.clock import SystemClock
 from core.context import JobContext
 from core.invocation import Stopped, invoke, load_failure
@@ -40,6 +41,7 @@ def run_attempt(folder: Path, *, channel: int, stdout: int, stderr: int) -> NoRe
         os.dup2(number, target)
         os.close(number)
     line = _logging.channel = AttemptChannel(channel)
+    ambient.provide(EventsToBus(line))
     order = line.order()
     _settle_in(folder, {**order.environment, JOB_ID: order.job_id})
     outcome = _outcome(order, line)

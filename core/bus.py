@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from core import lifecycle
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from core.clock import Clock
     from core.engine import Engine
     from core.patience import Patience
+    from core.promises import Promises
     from core.retries import Outcomes
     from core.submission import Submission
 
@@ -38,6 +39,8 @@ class Bus:
         self.events = events
         self.gate = gate
         self.shortcuts = Shortcuts()
+        #: Promises callbacks of jobs before they are stored; None where nobody is called back.
+        self.promises: Promises | None = None
         self._clock = clock
         self._waiting = Waiting(events)
         self._retries = Retries(engine, admission)
@@ -109,10 +112,8 @@ class Bus:
                 raise JobEnded(job_id, job.state)
             if job.cancel_requested:
                 return job
-            try:
+            with suppress(Conflict):
                 return self._cancelled(job, reason)
-            except Conflict:
-                continue
         raise EngineUnavailable(f"Job {job_id} keeps changing; it could not be cancelled.", hint="Try again.")
 
     def retry(self, job_id: str, *, params: Mapping[str, Json] | None = None, key: str | None = None) -> Job:
@@ -140,18 +141,18 @@ class Bus:
 
     def purge(self, before: float) -> int:
         """Remove all jobs that ended before a time in Unix seconds; return how many."""
-        removed = 0
-        while (some := self.engine.purge(before)) > 0:
-            removed += some
-        return removed
+        return sum(iter(lambda: self.engine.purge(before), 0))
 
     def _stored(self, jobs: Sequence[Job], patience: Patience | None = None) -> list[Job]:
         with self.gate.entered(), patience.waiting(jobs[0].id) if patience else nullcontext():
-            stored = [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
+            stored = self.promises.stored(jobs, self._added) if self.promises else self._added(jobs)
         for asked, answer in zip(jobs, stored, strict=True):
             if asked.id == answer.id:
                 self.announce(answer)
         return stored
+
+    def _added(self, jobs: Sequence[Job]) -> list[Job]:
+        return [self.engine.add(jobs[0])] if len(jobs) == 1 else self.engine.add_many(jobs)
 
     def _cancelled(self, job: Job, reason: str) -> Job:
         if job.state is State.RUNNING:

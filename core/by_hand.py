@@ -24,7 +24,10 @@ class ByHand:
         """Return the job that a dropped file makes; raises as `Bus.submit`."""
         if self._bus().gate.closed:
             raise EngineUnavailable("The machine is switching off; the file is taken up at the next start.")
-        return self._bus().admission.admitted_document(document)
+        job = self._bus().admission.admitted_document(document)
+        if promises := self._bus().promises:
+            promises.promise([job])
+        return job
 
     def adopted(self, job: Job) -> None:
         """Tell workers and listeners of the job that a dropped file made."""

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from core.event_bus import KERNEL, EventBus, EventMessage
+from core.executions import SCHEDULED_TASK
 
 if TYPE_CHECKING:
     from core.clock import Clock
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 class Deliveries:
     """Remember the jobs that ended since the start and have not been read, for `linger` seconds each.
+
+    Runs of schedules are not among them: nobody has submitted them, so nobody comes for their results.
 
     Kept in memory only: reading a result changes nothing on disk.
     """
@@ -38,5 +41,7 @@ class Deliveries:
             return dict(self._ended)
 
     def _note(self, message: EventMessage) -> None:
+        if SCHEDULED_TASK in message.payload.get("labels", {}):
+            return  # The clock asked for it, and polls for nothing.
         with self._lock:
             self._ended[message.payload["job_id"]] = self._clock.boottime() + self._linger

@@ -158,6 +158,16 @@ class JobNotEnded(BusError):
         self.state = state
 
 
+class ScheduleNotFound(BusError):
+    """No schedule bears that id."""
+
+    code = "unknown_schedule"
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(f"There is no schedule {schedule_id!r}.")
+        self.schedule_id = schedule_id
+
+
 class Conflict(BusError):
     """The job changed since it was read: read it again and decide anew."""
 
@@ -235,6 +245,28 @@ class AlarmFailed(BusError):
     """The wake alarm could not be set, so the machine must not switch off."""
 
     code = "alarm_failed"
+
+
+class BlockedAddress(BusError):
+    """A URL leads where nobody may be talked to: inside this machine or its network."""
+
+    code = "blocked_address"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The address is blocked: {reason}.",
+            hint="AAFAI_ALLOW_PRIVATE_ADDRESSES=1 allows every address, where the network is trusted.",
+        )
+
+
+class UnknownName(BusError):
+    """A host name cannot be resolved at this moment."""
+
+    code = "unknown_name"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The name {name} could not be resolved.")
+        self.name = name
 
 
 #: What can be wrong with one job among many, which is no fault of the others.

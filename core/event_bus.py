@@ -6,35 +6,25 @@ import queue
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from core import ambient
 from core.clock import SystemClock
+from core.errors import Unsupported
+from core.event_message import EventMessage
 from core.jobs import Json, Summary
+
+__all__ = ["KERNEL", "Callback", "EventBus", "EventMessage", "LocalTransport", "Transport", "job_payload"]
 
 #: The `source_agent` of what the kernel itself publishes.
 KERNEL = "aafai-bus"
 
 _BACKLOG = 10_000
 _MOST_TYPES = 1_000  # of which it is remembered who listens
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EventMessage:
-    """Something that happened."""
-
-    #: `{agent}.{action}`, `task.{status}` or `system.{event}`.
-    event_type: str
-    #: Who says it.
-    source_agent: str
-    #: Who alone is to hear it; None for everybody.
-    target_agent: str | None = None
-    payload: Mapping[str, Json] = field(default_factory=dict)
-    #: When, in ISO 8601 with a time zone.
-    timestamp: str = ""
-
 
 Callback = Callable[[EventMessage], None]
 
@@ -43,15 +33,25 @@ class Transport(Protocol):
     """Carry messages from publishers to receivers."""
 
     def send(self, message: EventMessage) -> None:
-        """Hand the message to every receiver."""
+        """Hand the message to every receiver, without waiting for any disk or network.
+
+        Raises InvalidRequest for a payload that cannot be carried.
+        """
         ...
 
-    def attach(self, receive: Callback) -> None:
-        """Call `receive` with every message sent from now on."""
+    def attach(self, receive: Callback, *, since: str | None = None) -> None:
+        """Call `receive` with every message sent from now on, or after that message's cursor.
+
+        Raises Unsupported for a cursor where nothing is kept, InvalidRequest for what is none.
+        """
         ...
 
     def detach(self, receive: Callback) -> None:
         """Stop calling `receive`."""
+        ...
+
+    def close(self) -> None:
+        """Carry what was sent, then let go of everything; what is sent or attached later begins anew."""
         ...
 
 
@@ -67,8 +67,10 @@ class LocalTransport:
         for receive in self._receivers:
             receive(message)
 
-    def attach(self, receive: Callback) -> None:
+    def attach(self, receive: Callback, *, since: str | None = None) -> None:
         """Call `receive` with every message sent from now on."""
+        if since is not None:
+            raise Unsupported("since: this transport keeps no events.", hint="AAFAI_EVENTS=journal:… does.")
         with self._lock:
             self._receivers = (*self._receivers, receive)
 
@@ -77,8 +79,8 @@ class LocalTransport:
         with self._lock:
             self._receivers = tuple(known for known in self._receivers if known != receive)
 
-
-_local = LocalTransport()
+    def close(self) -> None:
+        """Do nothing: a message has arrived when it is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +95,21 @@ class _Subscription:
 
 
 class EventBus:
-    """Publish events and receive those of others; `EventBus()` objects of one process hear each other."""
+    """Publish events and receive those of others.
+
+    Without a transport it speaks through that of its process: in a program beside the bus, and in an action,
+    the one that the setting AAFAI_EVENTS names. Messages come in the order in which they were written there.
+    """
 
     def __init__(self, transport: Transport | None = None) -> None:
-        self._transport = transport or _local
+        self._transport = transport or ambient.transport()
         self._clock = SystemClock()
         self._subscriptions: tuple[_Subscription, ...] = ()
         #: Event type and addressee to the subscriptions that want such a message.
         self._listeners: dict[tuple[str, str | None], tuple[_Subscription, ...]] = {}
         self._inbox: queue.Queue[EventMessage] = queue.Queue(_BACKLOG)
         self._attached = False
+        self._listened = False
 
     def publish(
         self,
@@ -111,7 +118,10 @@ class EventBus:
         payload: Mapping[str, Json] | None = None,
         target_agent: str | None = None,
     ) -> None:
-        """Tell everybody, or one agent, that something happened; never raises because of a listener."""
+        """Tell everybody, or one agent, that something happened; never raises because of a listener.
+
+        Raises InvalidRequest when the event is to leave the process and is no JSON, or above 64 KiB.
+        """
         message = EventMessage(
             event_type=event_type,
             source_agent=source_agent,
@@ -122,19 +132,30 @@ class EventBus:
         self._transport.send(message)
 
     def subscribe(
-        self, agent_name: str, event_type: str | None = None, callback: Callback | None = None
+        self,
+        agent_name: str,
+        event_type: str | None = None,
+        callback: Callback | None = None,
+        *,
+        since: str | None = None,
     ) -> None:
-        """Receive events whose type fits a pattern such as `task.*`, by callback or by `listen`."""
-        if not self._attached:
-            self._attached = True
-            self._transport.attach(self._receive)
+        """Receive events whose type fits a pattern such as `task.*`, by callback or by `listen`.
+
+        The first subscription may go on where an earlier program stopped: `since` is the cursor of the last
+        message that it saw, on a transport that keeps them. Raises Unsupported on another one.
+        """
         self._listen_to(*self._subscriptions, _Subscription(agent_name, event_type or "*", callback))
+        if not self._attached:
+            self._transport.attach(self._receive, since=since)
+            self._attached = True
 
     def listen(self, timeout: float | None = None) -> EventMessage | None:
-        """Return the next event subscribed to without a callback; None after `timeout` seconds.
+        """Return the next event subscribed to; None after `timeout` seconds.
 
-        When more than 10,000 events wait to be listened to, the oldest are dropped.
+        From the first call on, events that go to a callback are returned here too. When more than 10,000
+        events wait to be listened to, the oldest are dropped.
         """
+        self._listened = True
         try:
             return self._inbox.get(timeout=timeout)
         except queue.Empty:
@@ -169,18 +190,21 @@ class EventBus:
         return known[kind]
 
     def _receive(self, message: EventMessage) -> None:
+        kept = False
         for subscription in self._listeners_of(message):
-            if subscription.callback is None:
-                self._keep(message)
-            else:
+            if subscription.callback is not None:
                 _call(subscription.callback, message)
+            if not kept and (self._listened or subscription.callback is None):
+                kept = True
+                self._keep(message)
 
     def _keep(self, message: EventMessage) -> None:
         while True:
             try:
                 return self._inbox.put_nowait(message)
             except queue.Full:
-                self._inbox.get_nowait()
+                with suppress(queue.Empty):  # Whoever listens may have been quicker.
+                    self._inbox.get_nowait()
 
 
 def job_payload(job: Summary) -> dict[str, Json]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.event_bus import KERNEL
+from core.functions import CALL_FUNCTION
 from core.jobs import Job, Json, State, Summary
 
 #: Labels of a job that runs the task of an agent: whose task, its name, the id of its schedule, its function.
@@ -58,7 +59,8 @@ def execution_of(job: Summary) -> Execution:
         task_name=job.labels.get(TASK, job.action),
         status=STATUS[job.state],
         function_path=job.labels.get(FUNCTION, f"actions.{job.action}:run"),
-        kwargs=whole.params,
+        args=tuple(_called_with(whole).get("args", ())),
+        kwargs=_called_with(whole).get("kwargs", {}),
         result=whole.result,
         error=job.error.message if job.error and job.state in {State.FAILED, State.CANCELLED} else None,
         started_at=job.started_at,
@@ -71,6 +73,11 @@ def execution_of(job: Summary) -> Execution:
 def agent_of(job: Summary) -> str:
     """Return whose task the job runs."""
     return job.labels.get(AGENT, KERNEL)
+
+
+def _called_with(job: Job) -> Mapping[str, Json]:
+    """Return `args` and `kwargs`: those of the function that the job calls, or the params of its action."""
+    return job.params if job.action == CALL_FUNCTION else {"kwargs": job.params}
 
 
 def _last_change(job: Summary) -> float:

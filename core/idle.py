@@ -28,12 +28,12 @@ class Facts:
     #: Jobs that could run now.
     queued: int = 0
     running: int = 0
-    #: When the next deferred job is due, in Unix seconds.
+    #: When the next deferred or scheduled job is due, in Unix seconds.
     next_due: float | None = None
     #: For each ended job whose result nobody has read: boot-time seconds at which it is waited for no longer.
     unread: tuple[float, ...] = ()
-    #: Announcements that were not delivered yet.
-    pending_webhooks: int = 0
+    #: For each webhook that was not delivered: boot-time seconds at which it is waited for no longer.
+    pending_webhooks: tuple[float, ...] = ()
     #: When a job was last submitted or ended, in boot-time seconds; None when none was since the start.
     last_activity: float | None = None
     #: Why the rest could not be found out; empty when it could.
@@ -142,7 +142,7 @@ def _due_soon(facts: Facts, policy: Policy) -> Reason | None:
         return None
     away = facts.next_due - facts.now
     when = f"in {format_duration(away)}" if away > 0 else "now"
-    return Reason("due_soon", f"a deferred job is due {when}")
+    return Reason("due_soon", f"a deferred or scheduled job is due {when}")
 
 
 def _undelivered(facts: Facts) -> Reason | None:
@@ -154,9 +154,11 @@ def _undelivered(facts: Facts) -> Reason | None:
 
 
 def _webhook_pending(facts: Facts) -> Reason | None:
-    if not facts.pending_webhooks:
+    waiting = [until for until in facts.pending_webhooks if until > facts.boottime]
+    if not waiting:
         return None
-    return Reason("webhook_pending", _count(facts.pending_webhooks, "webhook waits", "webhooks wait"))
+    message = _count(len(waiting), "webhook waits", "webhooks wait")
+    return _until(facts, max(waiting), "webhook_pending", message)
 
 
 def _held(facts: Facts) -> Reason | None:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
+from core import ambient
 from core.attempt import Attempt, Why
 from core.context import LEVELS
 from core.errors import BusError
+from core.event_message import decoded
 from core.frames import Frames, framed
 from core.job_log import Lines
 from core.jobs import Json
@@ -141,6 +143,10 @@ class ProcessAttempt:
                 self._attempt.log(message["level"], message["message"])
             case "progress":
                 self._attempt.progress(message["fraction"], message["message"])
+            case "event":
+                if event := decoded(message["line"].encode()):
+                    with suppress(BusError):  # Nothing carries events here.
+                        ambient.transport().send(event)
             case "submit":
                 self._say({"kind": "answer", "number": message["number"], **self._submitted(message)})
             case "ended":

@@ -11,18 +11,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from core import at_hand
 from core.event_bus import KERNEL
 
 if TYPE_CHECKING:
     from core.bus import Bus
     from core.clock import Clock
     from core.deliveries import Deliveries
+    from core.due_runs import DueRuns
+    from core.event_bus import Transport
     from core.janitor import Janitor
     from core.metrics import Metrics
     from core.patience import Patience
     from core.pool import Pool
     from core.power import Power
     from core.registry import Registry
+    from core.schedules import Schedules
+    from core.webhooks import Webhooks
 
 VERSION = "0.1.0"
 
@@ -41,6 +46,14 @@ class Kernel:
     clock: Clock
     #: How long requests wait for the store; None for as long as it takes.
     patience: Patience | None = None
+    #: What is started by the clock, and who starts it; None where nothing is.
+    schedules: Schedules | None = None
+    due_runs: DueRuns | None = None
+    #: Who tells receivers how their jobs ended, and what carries events to other programs; None without.
+    webhooks: Webhooks | None = None
+    outward: Transport | None = None
+    #: A worker beside a server: it serves the queues that it was told, and leaves power to the server.
+    beside: bool = False
     #: Whether workers claim jobs from the start.
     auto_start: bool = True
     #: Seconds that running jobs get to end when the process is told to stop.
@@ -63,8 +76,14 @@ class Kernel:
         """
         for warning in (*self.warnings, *self.bus.engine.check()):
             self._say("system.warning", message=warning)
+        at_hand.note(self)
         self.janitor.start()
-        self.power.start()
+        if not self.beside:
+            self.power.start()
+        if self.due_runs is not None:
+            self.due_runs.start()
+        if self.webhooks is not None:
+            self.webhooks.start()
         threading.Thread(target=self._obey, name="orders", daemon=True).start()
         threading.Thread(target=self._get_ready, name="get ready", daemon=True).start()
 
@@ -88,13 +107,20 @@ class Kernel:
         if running := sum(slot.status == "busy" for slot in self.pool.status()):
             self._say("system.stopping", running=running, seconds=self.drain_timeout)
         in_time = self.pool.drain(self.drain_timeout)
+        if self.due_runs is not None:
+            self.due_runs.stop()
         self.janitor.stop()
         self.power.stop()
+        if self.webhooks is not None:
+            self.webhooks.stop()
         self._say(
             "system.shutdown",
             message="Stopped; " + ("all jobs ended." if in_time else "what ran was put back."),
         )
         self.bus.engine.close()
+        if self.outward is not None:
+            self.outward.close()
+        at_hand.forget(self)
         self._drained.set()
 
     def readings(self) -> Mapping[str, Mapping[str, float]]:
@@ -117,7 +143,8 @@ class Kernel:
                 if self.auto_start:
                     self.pool.start()
                 self.registry.load_found()
-            self.pool.serve(sorted({spec.limits.queue for spec in self.registry.actions.values()}))
+            if not self.beside:
+                self.pool.serve(sorted({spec.limits.queue for spec in self.registry.actions.values()}))
         except Exception as error:
             self._say("system.warning", message=f"Jobs are accepted, but not all can be run: {error}")
             raise

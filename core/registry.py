@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from core.actions import ActionSpec
+from core.actions import ActionSpec, ParamsReader
 from core.errors import BrokenAction, InvalidRequest, UnknownAction
 from core.outcome import last_line
 
@@ -22,9 +22,17 @@ class Registry:
     Finding them is quick; importing them is not, so a bus accepts jobs before it has imported them all.
     """
 
-    def __init__(self, folder: Path, *, import_timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        import_timeout: float = 10.0,
+        built_in: Mapping[Path, ParamsReader | None] | None = None,
+    ) -> None:
         self._folder = folder
         self._import_timeout = import_timeout
+        #: Files elsewhere that are actions too, and who reads the params of each. The folder's own go first.
+        self._built_in = built_in or {}
         self._files: dict[str, _File] = {}
 
     @property
@@ -39,11 +47,13 @@ class Registry:
 
     def find(self) -> None:
         """List the action files anew; none is imported yet. Raises OSError when that cannot be done."""
-        self._files = {
-            path.stem: _File(path, self._import_timeout)
+        own = [
+            path
             for path in sorted(self._folder.iterdir())
             if path.suffix == ".py" and not path.name.startswith(("_", "."))
-        }
+        ]
+        found = {**self._built_in, **dict.fromkeys(own)}
+        self._files = {path.stem: _File(path, self._import_timeout, reader) for path, reader in found.items()}
 
     def load(self) -> None:
         """Find the action files and import every one of them anew; raises as `find`."""
@@ -78,9 +88,10 @@ class Registry:
 class _File:
     """One action file, imported once, by whoever needs it first; others who need it wait for that."""
 
-    def __init__(self, path: Path, import_timeout: float) -> None:
+    def __init__(self, path: Path, import_timeout: float, reader: ParamsReader | None) -> None:
         self._path = path
         self._import_timeout = import_timeout
+        self._reader = reader
         self._lock = threading.Lock()
         #: The action, or in one sentence why there is none; None before the file was imported.
         self.outcome: ActionSpec | str | None = None
@@ -100,7 +111,7 @@ class _File:
         outcomes: list[ActionSpec | str] = []
         # A thread, because an import that hangs can be left behind but not stopped.
         thread = threading.Thread(
-            target=lambda: outcomes.append(_tried(load_file, self._path)),
+            target=lambda: outcomes.append(_tried(lambda: load_file(self._path, self._reader))),
             name=f"import {self._path.stem}",
             daemon=True,
         )
@@ -109,9 +120,9 @@ class _File:
         return outcomes[0] if outcomes else f"Its import took longer than {self._import_timeout:g} seconds."
 
 
-def _tried(load: Callable[[Path], ActionSpec], path: Path) -> ActionSpec | str:
+def _tried(load: Callable[[], ActionSpec]) -> ActionSpec | str:
     try:
-        spec = load(path)
+        spec = load()
         _ = spec.schema  # Made now, so that one that cannot be made is reported now.
     except BaseException as error:  # noqa: BLE001  An import may raise anything, SystemExit too.
         return f"Its file could not be loaded: {last_line(error)}"

@@ -144,11 +144,12 @@ def _idempotency_key(name: str, value: Json, now: float) -> str:
 
 
 def _callback_url(name: str, value: Json, now: float) -> str:
-    if not isinstance(value, str) or not value.startswith(("http://", "https://")) or len(value) > 2048:
+    sound = isinstance(value, str) and value.startswith(("http://", "https://")) and value.isascii()
+    if not sound or len(value) > 2048:
         raise InvalidRequest(
-            name, "must be an http or https URL of at most 2,048 characters.", code="bad_url"
+            name, "must be an http or https URL of at most 2,048 characters of ASCII.", code="bad_url"
         )
-    return value
+    return str(value)
 
 
 _READERS: dict[str, Callable[[str, Json, float], Any]] = {

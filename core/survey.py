@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.idle import Facts
@@ -16,21 +17,35 @@ if TYPE_CHECKING:
 class Survey:
     """Count what could keep the machine on."""
 
-    def __init__(self, engine: Engine, deliveries: Deliveries, activity: Activity) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        deliveries: Deliveries,
+        activity: Activity,
+        scheduled: Callable[[], float | None] = lambda: None,
+        webhooks: Callable[[], tuple[float, ...]] = tuple,
+    ) -> None:
+        """Ask `scheduled` when the next run of a schedule is due, in Unix seconds.
+
+        Ask `webhooks` until when each undelivered one is waited for, in boot-time seconds.
+        """
         self._engine = engine
         self._deliveries = deliveries
         self._activity = activity
+        self._scheduled = scheduled
+        self._webhooks = webhooks
 
     def facts(self) -> Facts:
         """Return the facts of this moment. Raises EngineUnavailable when the jobs cannot be counted."""
         # In this order: a job that falls due meanwhile is missing below, but its moment shows as `due_soon`.
-        next_due = self._engine.next_due()
+        moments = [due for due in (self._scheduled(), self._engine.next_due()) if due is not None]
         deferred = self._engine.deferred()
         counts = self._engine.count()
         return Facts(
             queued=max(0, counts[State.QUEUED] - deferred),
             running=counts[State.RUNNING],
-            next_due=next_due,
+            next_due=min(moments, default=None),
             unread=tuple(self._deliveries.unread().values()),
+            pending_webhooks=self._webhooks(),
             last_activity=self._activity.last,
         )

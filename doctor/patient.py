@@ -10,6 +10,7 @@ from functools import cached_property
 
 from config import Config
 from core.clock import Clock
+from core.functions import Functions, built_in
 from core.registry import Registry
 from doctor.living import buses_on, user_of
 from doctor.looking import Looking
@@ -81,7 +82,7 @@ class Patient:
     @cached_property
     def registry(self) -> Registry:
         """The actions. Raises OSError when their folder cannot be read."""
-        registry = Registry(self.config.actions_dir)
+        registry = Registry(self.config.actions_dir, built_in=built_in(Functions(self.config.task_packages)))
         registry.load()
         return registry
 

@@ -1,4 +1,4 @@
-"""Where jobs are stored: one engine, opened by its URL. Only this room knows paths, SQL and Redis."""
+"""Where jobs are stored and events carried, opened by URL. Only this room knows paths, SQL and Redis."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 from core.engine import Engine
 from core.errors import ConfigError
+from core.event_bus import LocalTransport, Transport
+from core.schedule_store import MemorySchedules, ScheduleStore
 from queues.memory import MemoryEngine
 
 _LATER = {"postgresql", "redis"}
@@ -31,6 +33,30 @@ def open_engine(url: str, **options: Any) -> Engine:
         raise ConfigError(f"The engine {scheme}: does not know an option: {error}") from error
 
 
+def open_transport(url: str, **options: Any) -> Transport:
+    """Open what carries events: `local:`, `journal:/absolute/folder`, `redis://…` or `rediss://…`.
+
+    Nothing is touched before the first message. The options are those of the transport's class, which
+    `local:` has none of. Raises ConfigError for a URL that names no transport.
+    """
+    scheme, colon, rest = url.partition(":")
+    opener = _TRANSPORTS.get(scheme) if colon else None
+    if opener is None:
+        raise ConfigError(
+            f"{url!r} carries no events.", hint="Use journal:/absolute/folder, redis://… or local:."
+        )
+    return opener(url, rest, options)
+
+
+def open_schedules(url: str) -> ScheduleStore:
+    """Open what keeps the schedules beside the jobs of that engine."""
+    if url == "memory:":
+        return MemorySchedules()
+    from queues.schedules import FileSchedules  # noqa: PLC0415  A bus that runs in memory has no files.
+
+    return FileSchedules(url.removeprefix("file:") + "/schedules")
+
+
 def _open_memory(rest: str, options: dict[str, Any]) -> Engine:
     if rest.strip("/"):
         raise ConfigError("memory: takes no path.", hint="Write just memory:.")
@@ -46,3 +72,30 @@ def _open_file(rest: str, options: dict[str, Any]) -> Engine:
 
 
 _MAKERS: dict[str, Callable[[str, dict[str, Any]], Engine]] = {"memory": _open_memory, "file": _open_file}
+
+
+def _open_journal(url: str, rest: str, options: dict[str, Any]) -> Transport:
+    from queues.event_journal import EventJournal  # noqa: PLC0415
+
+    if not rest.startswith("/"):
+        raise ConfigError(f"{url!r} names no absolute folder.", hint="Write journal:/absolute/folder.")
+    return EventJournal(rest.rstrip("/"), **options)
+
+
+def _open_redis(url: str, rest: str, options: dict[str, Any]) -> Transport:
+    try:
+        from queues.event_redis import RedisEvents  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"AAFAI_EVENTS: the package {error.name} is not installed.",
+            hint="pip install --require-hashes -r requirements-engines.txt",
+        ) from error
+    return RedisEvents(url, complain=options.get("complain", lambda sentence: None))
+
+
+_TRANSPORTS: dict[str, Callable[[str, str, dict[str, Any]], Transport]] = {
+    "local": lambda url, rest, options: LocalTransport(),
+    "journal": _open_journal,
+    "redis": _open_redis,
+    "rediss": _open_redis,
+}

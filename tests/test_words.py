@@ -8,6 +8,8 @@ import pytest
 from config import words
 from config.words import parse_flag, parse_list, parse_size, parse_slots, parse_switches
 
+SECRET = "whsec_" + "c2VjcmV0" * 4
+
 
 @pytest.mark.parametrize(
     ("read", "text", "value"),
@@ -36,6 +38,14 @@ from config.words import parse_flag, parse_list, parse_size, parse_slots, parse_
         (words.parse_token, "", None),
         (words.parse_token, "0123456789abcdef", "0123456789abcdef"),
         (words.parse_engine, "memory:", "memory:"),
+        (words.parse_optional_path, "", None),
+        (words.parse_optional_path, "/etc/webhooks.json", Path("/etc/webhooks.json")),
+        (words.parse_transport, "local:", "local:"),
+        (words.parse_transport, "journal:/var/events", "journal:/var/events"),
+        (words.parse_transport, "journal:events", f"journal:{Path('events').absolute()}"),
+        (words.parse_transport, "redis://localhost:6379/0", "redis://localhost:6379/0"),
+        (words.parse_webhook_secret, "", ""),
+        (words.parse_webhook_secret, f"{SECRET} {SECRET}", f"{SECRET} {SECRET}"),
         (parse_switches, "none", ("none",)),
         (parse_switches, "systemd ; command:/sbin/off --now", ("systemd", "command:/sbin/off --now")),
     ],
@@ -75,6 +85,11 @@ def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, v
         (words.parse_host, "0.0.0.0:8000", "without a port"),
         (words.parse_host, "", "without a port"),
         (words.parse_engine, "/var/queues", "file:/"),
+        (words.parse_transport, "", "write journal:/folder"),
+        (words.parse_transport, "journal:", "write journal:/folder"),
+        (words.parse_transport, "kafka://x", "write journal:/folder"),
+        (words.parse_webhook_secret, "whsec_short", "openssl rand -base64 32"),
+        (words.parse_webhook_secret, f"{SECRET} x", "openssl rand -base64 32"),
         (parse_switches, "", "write none, systemd or command:"),
         (parse_switches, "command:", "write none, systemd or command:"),
         (parse_switches, "systemd;", "write none, systemd or command:"),

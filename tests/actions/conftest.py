@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from actions import _addresses, _media
+from core import addresses
 from core.clock import SystemClock
 from core.event_bus import EventBus, LocalTransport
 from core.registry import Registry
@@ -33,8 +34,8 @@ def inner_site() -> Iterator[Site]:
 @pytest.fixture
 def public_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let 127.0.0.1 pass for a public address, on every port, and nothing else on the loopback network."""
-    monkeypatch.setattr(_addresses, "is_public", lambda address: str(address) == "127.0.0.1")
-    monkeypatch.setattr(_addresses, "_ALLOWED_PORTS", range(65_536))
+    monkeypatch.setattr(addresses, "is_public", lambda address: str(address) == "127.0.0.1")
+    monkeypatch.setattr(addresses, "_ALLOWED_PORTS", range(65_536))
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from actions import _addresses
-from actions._addresses import Target, checked_url, is_public
-from core import Fail, Retry
+from actions._addresses import checked_url
+from core import Fail, Retry, addresses
+from core.addresses import Target, checked_spelling, is_public
+from core.errors import BlockedAddress
 from tests.conftest import Evidence
 
 
@@ -23,7 +24,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             return real(host, port, flags=socket.AI_NUMERICHOST, **options)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in known[host]]
 
-    monkeypatch.setattr(_addresses.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", resolve)
     return known
 
 
@@ -95,7 +96,7 @@ def test_what_leads_inside_is_blocked(names: dict[str, list[str]], url: str, evi
 def test_a_guard_that_takes_every_address_for_public_is_caught(
     monkeypatch: pytest.MonkeyPatch, evidence: Evidence
 ) -> None:
-    monkeypatch.setattr(_addresses, "is_public", lambda address: True)
+    monkeypatch.setattr(addresses, "is_public", lambda address: True)
 
     passed = checked_url("http://169.254.169.254/")
 
@@ -145,3 +146,36 @@ def test_the_operator_can_allow_every_address_and_port(monkeypatch: pytest.Monke
 )
 def test_a_public_address_is_public_in_every_dress(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://127.0.0.1/", "http://127.1/", "http://2852039166/", "http://0xa9fea9fe/", "http://[::1]/"),
+        *("http://[::ffff:a9fe:a9fe]/", "http://printer.local/", "http://localhost/", "ftp://example.org/"),
+        *("http://user@example.org/", "http://example.org:22/", "http://example.org /", "http:///x", ""),
+    ],
+)
+def test_what_cannot_lead_outside_is_seen_by_its_spelling_alone(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", None)
+
+    with pytest.raises(BlockedAddress):
+        checked_spelling(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.org/hook?a=b", "http://93.184.215.14/", "http://[2606:2800:21f::1]/"]
+)
+def test_what_may_lead_outside_passes_by_its_spelling(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setattr(addresses.socket, "getaddrinfo", None)
+
+    checked_spelling(url)
+
+
+def test_with_private_addresses_allowed_a_spelling_passes_that_a_server_could_answer() -> None:
+    checked_spelling("http://127.0.0.1:8080/hook", private=True)
+
+    with pytest.raises(BlockedAddress):
+        checked_spelling("file:///etc/passwd", private=True)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from actions._egress_proxy import Egress, egress_proxy
-from core import Retry
+from core.errors import UnknownName
 from tests.actions.site import Reply, Site
 
 pytestmark = pytest.mark.usefixtures("public_loopback")
@@ -92,9 +92,9 @@ def test_what_leads_inside_is_refused_without_an_answer(
 
 def test_a_name_that_nobody_knows_is_no_refusal(egress: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(name: str, port: int) -> list[str]:
-        raise Retry(f"The name {name} could not be resolved.")
+        raise UnknownName(name)
 
-    monkeypatch.setattr("actions._addresses._resolved", unknown)
+    monkeypatch.setattr("core.addresses._resolved", unknown)
 
     assert raw(egress, b"CONNECT nowhere.example:443 HTTP/1.1\r\n\r\n") == b""
     assert egress.refusals == []

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from actions import _addresses
 from actions.http_request import run
-from core import Fail, Retry
+from core import Fail, Retry, addresses
 from core.clock import SystemClock
 from core.jobs import State
 from tests.actions.site import Reply, Site
@@ -122,9 +121,9 @@ def test_a_name_is_resolved_once_for_check_and_connection(
     """A rebinding name server answers with a public address first and with an inner one next."""
     site.replies["/"] = Reply("public", headers=TEXT)
     answers = iter(["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.2"])
-    real = _addresses.socket.getaddrinfo
+    real = addresses.socket.getaddrinfo
     monkeypatch.setattr(
-        _addresses.socket,
+        addresses.socket,
         "getaddrinfo",
         lambda host, port, *rest, **options: real(
             next(answers) if host == "rebinding.example" else host, port, *rest, **options

@@ -12,10 +12,12 @@ from flask.testing import FlaskClient
 from api.doorkeeper import Doorkeeper
 from api.server import build_app
 from core import lifecycle
+from core.addresses import checked_spelling
 from core.admission import Admission
 from core.bus import Bus
 from core.deliveries import Deliveries
 from core.event_bus import KERNEL, EventBus, LocalTransport, job_payload
+from core.functions import Functions
 from core.gate import Gate
 from core.idle import Facts, Policy
 from core.jobs import Job, JobError, Progress
@@ -24,6 +26,8 @@ from core.metrics import Metrics
 from core.pool import Pool
 from core.power import Power
 from core.registry import Registry
+from core.schedule_store import MemorySchedules
+from core.schedules import Schedules
 from queues.memory import MemoryEngine
 from tests.fakes import FakeClock
 
@@ -101,7 +105,8 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
     registry = Registry(actions)
     registry.load()
     events, gate = EventBus(LocalTransport()), Gate()
-    bus = Bus(engine, Admission(engine, registry, clock, default_timeout=600.0), events, clock, gate)
+    admission = Admission(engine, registry, clock, default_timeout=600.0, check_callback=checked_spelling)
+    bus = Bus(engine, admission, events, clock, gate)
     power = Power(
         facts=Facts,
         gate=gate,
@@ -121,6 +126,7 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         deliveries=Deliveries(events, clock, linger=600.0),
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         clock=clock,
+        schedules=Schedules(MemorySchedules(), admission, Functions(), clock),
         version="1.2.3",
         boot_id="boot-1",
     )

@@ -56,11 +56,12 @@ BODIES: dict[str, tuple[bytes, int, dict[str, Any]]] = {
     ),
     "66 no offset": (b'{"action":"a","run_after":"2030-01-01T00:00"}', 400, {"code": "bad_time"}),
     "66 32 February": (b'{"action":"a","run_after":"2030-02-32T00:00Z"}', 400, {"code": "bad_time"}),
-    "a callback that nobody will call": (
+    "a callback into the own network": (
         b'{"action":"fakejob","callback_url":"http://127.0.0.1/"}',
         422,
-        {"code": "unsupported"},
+        {"code": "blocked_address"},
     ),
+    "a callback to nowhere": (b'{"action":"fakejob","callback_url":"ftp://x"}', 400, {"code": "bad_url"}),
 }
 
 #: Row 26; the last but two is spelt with a Cyrillic letter.

@@ -2,6 +2,8 @@
 
 import pytest
 
+from core import ambient
+from core.errors import Unsupported
 from core.event_bus import EventBus, EventMessage, LocalTransport
 
 
@@ -88,7 +90,8 @@ def test_a_slow_listener_loses_the_oldest_events_and_no_memory(publisher, listen
     assert listener.listen(timeout=0).payload == {"number": 2}
 
 
-def test_buses_made_without_arguments_hear_each_other():
+def test_buses_made_without_arguments_hear_each_other(monkeypatch):
+    monkeypatch.setattr(ambient, "_provided", [LocalTransport()])
     heard = []
     listener = EventBus()
     listener.subscribe("somebody", "demo.said", heard.append)
@@ -98,3 +101,28 @@ def test_buses_made_without_arguments_hear_each_other():
     EventBus().publish("demo.said", "somebody-else")
 
     assert len(heard) == 1
+
+
+def test_who_listens_in_a_loop_hears_what_goes_to_the_callback_too(publisher, listener):
+    heard = []
+    listener.subscribe("support-bot", "task.completed", heard.append)
+    assert listener.listen(timeout=0) is None
+
+    publisher.publish("task.completed", "email-agent")
+
+    assert listener.listen(timeout=0) is heard[0]
+
+
+def test_an_event_that_fits_two_subscriptions_is_listened_to_once(publisher, listener):
+    listener.subscribe("support-bot", "task.*")
+    listener.subscribe("support-bot", "*.completed")
+
+    publisher.publish("task.completed", "email-agent")
+
+    assert listener.listen(timeout=0) is not None
+    assert listener.listen(timeout=0) is None
+
+
+def test_what_keeps_nothing_cannot_go_on_from_a_cursor(listener):
+    with pytest.raises(Unsupported, match="keeps no events"):
+        listener.subscribe("support-bot", since="2026-11-22.jsonl:0")

@@ -28,11 +28,11 @@ def test_a_machine_without_anything_left_to_do_stops() -> None:
         ({"queued": 1}, "queued", "1 job waits", None),
         ({"queued": 1_200}, "queued", "1,200 jobs wait", None),
         ({"running": 2}, "running", "2 jobs run", None),
-        ({"next_due": NOW + 600}, "due_soon", "a deferred job is due in 10 minutes", None),
-        ({"next_due": NOW - 5}, "due_soon", "a deferred job is due now", None),
+        ({"next_due": NOW + 600}, "due_soon", "a deferred or scheduled job is due in 10 minutes", None),
+        ({"next_due": NOW - 5}, "due_soon", "a deferred or scheduled job is due now", None),
         ({"unread": (8_100.0, 8_260.0)}, "undelivered", "1 result has not been read", NOW + 60),
         ({"unread": (8_300.0, 8_260.0)}, "undelivered", "2 results have not been read", NOW + 100),
-        ({"pending_webhooks": 1}, "webhook_pending", "1 webhook waits", None),
+        ({"pending_webhooks": (8_100.0, 8_260.0)}, "webhook_pending", "1 webhook waits", NOW + 60),
         ({"hold": Hold(until=8_230, by="ann", why="demo")}, "hold", "ann holds it (demo)", NOW + 30),
         ({"last_activity": 8_080.0}, "idle_timeout", "the last work was 2 minutes ago", NOW + 780),
         ({"started": 8_170}, "boot_grace", "it started 30 seconds ago", NOW + 270),
@@ -63,6 +63,7 @@ def test_the_first_minute_since_boot_is_paid_anyway() -> None:
     [
         {"next_due": NOW + 601},
         {"unread": (8_200.0, 100.0)},
+        {"pending_webhooks": (8_200.0, 100.0)},
         {"hold": Hold(until=8_200, by="ann", why="demo")},
         {"last_activity": 7_300.0},
         {"last_activity": None},
@@ -74,7 +75,7 @@ def test_a_reason_ends_at_its_moment(change: dict[str, object]) -> None:
 
 
 def test_reasons_are_listed_in_one_sentence() -> None:
-    verdict = judge(replace(QUIET, queued=2, running=1, pending_webhooks=3), POLICY)
+    verdict = judge(replace(QUIET, queued=2, running=1, pending_webhooks=(8_300.0,) * 3), POLICY)
 
     assert verdict.message == "On because 2 jobs wait, 1 job runs and 3 webhooks wait."
 

@@ -52,3 +52,11 @@ def test_unread_results_are_facts(survey, events, clock):
     events.publish("task.completed", KERNEL, {"job_id": "a"})
 
     assert survey.facts().unread == (clock.boottime() + 900,)
+
+
+def test_undelivered_webhooks_are_facts(engine, events, clock):
+    deliveries, activity = Deliveries(events, clock, linger=900), Activity(events, clock)
+
+    facts = Survey(engine, deliveries, activity, webhooks=lambda: (1_900.0, 2_000.0)).facts()
+
+    assert facts.pending_webhooks == (1_900.0, 2_000.0)

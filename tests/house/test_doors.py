@@ -37,8 +37,8 @@ DOORS = {
 HOMES = {
     "core/signature.py": {"pydantic"},
     "core/pool.py": {"apscheduler"},
-    "core/scheduler.py": {"apscheduler", "yaml"},
-    "core/timing.py": {"cronsim"},
+    "core/strict_yaml.py": {"yaml"},
+    "core/cron.py": {"cronsim"},
     "core/exposition.py": {"prometheus_client"},
     "core/logger.py": {"pythonjsonlogger"},
     "queues": {"rq", "redis", "celery", "psycopg", "psycopg_pool"},

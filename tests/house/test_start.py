@@ -9,7 +9,10 @@ from pathlib import Path
 from tests.house.sources import ROOT
 
 #: Imported when the first action is, when the slots start, at the first attempt in a process, at a scrape.
-LATER = ("pydantic", "apscheduler", "multiprocessing.forkserver", "prometheus_client", "requests", "selenium")
+LATER = (
+    *("pydantic", "apscheduler", "multiprocessing.forkserver", "prometheus_client", "requests", "selenium"),
+    *("cronsim", "yaml", "zoneinfo"),
+)
 
 START = """
 import sys
