@@ -45,8 +45,7 @@ def assemble(config: Config) -> Kernel:
     logger.configure(level=config.log_level, style=config.log_format)
     clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
     logger.log_events(events)
-    registry = _registry(config)
-    engine = _open_engine(config, ByHand(lambda: bus))
+    registry, engine = _registry(config), _open_engine(config, ByHand(lambda: bus))
     admission = Admission(engine, registry, clock, default_timeout=config.default_timeout)
     bus = Bus(engine, admission, events, clock, gate)
     runner = _runner(config, bus, registry, clock)
@@ -67,6 +66,7 @@ def assemble(config: Config) -> Kernel:
         patience=Patience(places=max(1, config.threads - 2), seconds=config.store_timeout),
         auto_start=config.auto_start_workers,
         drain_timeout=config.drain_timeout,
+        store_timeout=config.store_timeout,
         warnings=config.warnings,
     )
     return kernel
