@@ -174,6 +174,7 @@ def _manner(config: Config, *, beside: bool) -> dict[str, Any]:
         "beside": beside,
         "auto_start": config.auto_start_workers,
         "drain_timeout": config.drain_timeout,
+        "store_timeout": config.store_timeout,
         "warnings": config.warnings,
     }
 

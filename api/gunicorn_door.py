@@ -50,6 +50,7 @@ class Door:
             del self._listeners[descriptor]
             self._worker.events.unregister(listener)
             listener.close()
+        self.is_open = False
 
     def answers(self, descriptor: int) -> bool:
         """Let somebody in if that is a listener's descriptor; return whether it is."""
@@ -59,7 +60,11 @@ class Door:
         self._let_in(listener)
         self.is_open = self.is_open and self._has_room()
         if self.is_open:
-            self._worker.events.modify(descriptor, ONCE)
+            try:
+                # By its own descriptor: that number may be somebody else's once the listener is closed.
+                self._worker.events.modify(listener, ONCE)
+            except (OSError, ValueError):  # The door was locked just now.
+                self.is_open = False
         return True
 
     def _has_room(self) -> bool:

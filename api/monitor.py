@@ -34,7 +34,7 @@ QUEUE_WORDS: Mapping[State, str] = {
 class Facts:
     """What only the store, and who asks it, can tell."""
 
-    #: Of the store and of the power switches.
+    #: Of the store, of the janitor and of the power switches.
     warnings: list[str]
     counts: Mapping[State, int]
     power: PowerStatus
@@ -85,7 +85,7 @@ class Monitor:
 
     def _examine(self) -> Facts:
         engine, power = self._kernel.bus.engine, self._kernel.power.status()
-        warnings = [*engine.check(), *_power_warnings(power)]
+        warnings = [*engine.check(), *self._kernel.janitor.warnings, *_power_warnings(power)]
         return Facts(warnings=warnings, counts=engine.count(), power=power)
 
     def _status(self, finding: Finding, accepting: bool) -> str:

@@ -34,23 +34,32 @@ class Gate:
         try:
             yield
         finally:
-            with self._changed:
-                self._inside -= 1
-                self._changed.notify_all()
+            self._leave()
 
     def close(self, *, retry_after: float = 30.0, patience: float = 10.0) -> bool:
         """Refuse from now on; return whether all who were inside have left within `patience` seconds."""
         with self._changed:
             self._closed = True
             self._retry_after = retry_after
-            return self._changed.wait_for(lambda: self._inside == 0, patience)
+        return self.is_left(patience)
 
     def shut(self) -> None:
         """Refuse for good without waiting: what a signal handler may do."""
         self._for_good = True
         self._closed = True
 
+    def is_left(self, patience: float) -> bool:
+        """Return whether all who were inside a closed gate have left, or do within `patience` seconds."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._inside == 0, patience)
+
     def open(self) -> None:
         """Accept again, unless the gate was shut for good."""
         with self._changed:
             self._closed = self._for_good
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._inside -= 1
+            if self._closed:
+                self._changed.notify_all()

@@ -69,6 +69,11 @@ class Janitor:
         if self._thread.is_alive():
             self._thread.join()
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the operator should know: that the last round failed, and why."""
+        return [f"The janitor fails, so lost jobs are not rescued: {self._trouble}"] if self._trouble else []
+
     def round(self) -> float:
         """Look after everything once; return the seconds until the next round is due."""
         now = self._clock.now()
@@ -95,8 +100,7 @@ class Janitor:
             try:
                 pause = self.round()
             except Exception as error:  # noqa: BLE001  Whatever it was, jobs must go on being rescued.
-                fault = f"{type(error).__name__}: {error}"
-                self._events.publish("system.janitor_failed", KERNEL, {"message": fault})
+                self._tell_of_trouble("system.janitor_failed", f"{type(error).__name__}: {error}")
                 pause = TICK
 
     def _tell_of_trouble(self, event_type: str, message: str) -> None:

@@ -58,6 +58,8 @@ class Kernel:
     auto_start: bool = True
     #: Seconds that running jobs get to end when the process is told to stop.
     drain_timeout: float = 20.0
+    #: Seconds that a request waits for the store, and so does a drain for the submissions under way.
+    store_timeout: float = 10.0
     #: What the operator should know of the settings, found before the log was open.
     warnings: tuple[str, ...] = ()
     version: str = VERSION
@@ -104,11 +106,13 @@ class Kernel:
             return
         self.bus.gate.shut()
         self.bus.hang_up()
+        until = self.clock.monotonic() + self.store_timeout
         if running := sum(slot.status == "busy" for slot in self.pool.status()):
             self._say("system.stopping", running=running, seconds=self.drain_timeout)
         in_time = self.pool.drain(self.drain_timeout)
         if self.due_runs is not None:
             self.due_runs.stop()
+        self.bus.gate.is_left(max(0.0, until - self.clock.monotonic()))
         self.janitor.stop()
         self.power.stop()
         if self.webhooks is not None:

@@ -43,6 +43,7 @@ class Slot:
     since: float
     #: Whether it is to claim another job.
     wanted: bool = True
+    #: What it runs, from when the runner knows of it.
     job: Job | None = None
     gone: threading.Event = field(default_factory=threading.Event)
 
@@ -153,10 +154,11 @@ class Pool:
         self.wake_all()
         deadline = self._clock.monotonic() + timeout
         in_time = all(self._is_gone(slot, deadline) for slot in self.status())
+        # Whose claim is on its way, unknown to the runner, must find the store open to put the job back.
+        late = [slot for slot in self.status() if slot.job is None]
         self._runner.stop(grace)
-        for slot in self.status():
-            if slot.job is None:  # whose claim is on its way must find the store open to put the job back
-                self._clock.wait(slot.gone, grace)
+        for slot in late:
+            self._clock.wait(slot.gone, grace)
         self._shut_down()
         self.roster.stop()
         return in_time
@@ -251,9 +253,11 @@ class Pool:
         return True
 
     def _perform(self, slot: Slot, job: Job) -> None:
-        slot.job = job
+        def taken() -> None:
+            slot.job = job
+
         try:
-            self._runner.perform(job)
+            self._runner.perform(job, taken=taken)
         finally:
             slot.job = None
 

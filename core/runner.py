@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from core.registry import Registry
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Runner:
     """Run attempts of claimed jobs and settle them. Any number of threads may perform at once."""
 
@@ -66,13 +70,15 @@ class Runner:
             engine, clock, self._settlement, attempts=self._running, grace=grace, lease=lease
         )
 
-    def perform(self, job: Job) -> Job | None:
+    def perform(self, job: Job, *, taken: Callable[[], object] = _nothing) -> Job | None:
         """Run one attempt of a claimed job and settle it; raises nothing that the action is to blame for.
 
-        Returns the job as it was settled, or None when the claim had passed to somebody else.
+        Calls `taken` as soon as `stop` would give the job back. Returns the job as it was settled, or None
+        when the claim had passed to somebody else.
         """
         claim = Claim(self._engine, job)
         self._unbegun[claim] = None
+        taken()
         try:
             return self._performed(claim)
         except Exception as error:
@@ -119,6 +125,8 @@ class Runner:
         self.keeper.stop()
 
     def _performed(self, claim: Claim) -> Job | None:
+        if self._settlement.stopping.is_set():  # `stop` may not have seen the claim any more.
+            return self._settlement.settle(claim, Outcome(ending=Ending.GIVEN_BACK))
         try:
             spec = self._resolved(claim.job)
         except BusError as error:

@@ -19,6 +19,7 @@ from queues.record import job_of
 KEY_FILE = re.compile(r"[0-9a-f]{64}\.json")
 #: Seconds after which a submission must have got beyond its key.
 _SETTLED = 60.0
+_ANOTHERS = "It holds another key than its name says."
 
 _DAMAGED = Kind(
     code="key_damaged",
@@ -48,15 +49,18 @@ def check_keys(patient: Patient) -> Iterator[Flaw | str]:
                 number += 1
                 patient.step()
                 path = f"{top}/{folder}/{name}"
-                yield from _flaws_of(patient, path) if path not in restored else ()
+                yield from _flaws_of(patient, path, restored=path in restored)
     yield f"{number:,} known"
 
 
-def _flaws_of(patient: Patient, path: str) -> Iterator[Flaw]:
+def _flaws_of(patient: Patient, path: str, *, restored: bool) -> Iterator[Flaw]:
+    """Yield what is wrong with a file, save what a crash leaves and a journal will put right."""
     try:
         reason, job_id = _examined(patient, path)
         age = patient.now - patient.disk.status(path).st_ctime
     except FileNotFoundError:
+        return
+    if restored and reason != _ANOTHERS:
         return
     if reason:
         if patient.may_read(path):
@@ -74,7 +78,7 @@ def _examined(patient: Patient, path: str) -> tuple[str, str]:
     except ValueError as error:
         return str(error), ""
     if job.idempotency_key is None or patient.layout.key(job.idempotency_key) != path:
-        return "It holds another key than its name says.", ""
+        return _ANOTHERS, ""
     return "", job.id
 
 

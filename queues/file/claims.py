@@ -90,7 +90,7 @@ class Claims:
             inode = self.move(fd, path, job_id, now)
             job = lifecycle.claimed(record.job, worker=worker, now=now, lease=lease)
             if job.attempt >= job.max_attempts:
-                self._write_down(record.job, now)
+                self._write_down(record, fd, path, now)
             else:
                 self._journal.owe()
             self.keep(Held(job, fd, inode))
@@ -186,7 +186,18 @@ class Claims:
         self._site.folders.place(self._disk.rename, path, bucket, f"{job_id}.json")
         self._deferred.push(job_id, due)
 
-    def _write_down(self, job: Job, now: float) -> None:
-        """Make a claim durable before its attempt begins: no crash may lead to one attempt too many."""
-        claim = {"id": job.id, "action": job.action, "version": job.version, "started_at": now}
-        self._journal.commit(Kind.CLAIMED, [encoded(claim)], job_id=job.id)
+    def _write_down(self, record: Record, fd: int, path: str, now: float) -> None:
+        """Make a claim durable before its attempt begins: no crash may lead to one attempt too many.
+
+        Raises OSError when it cannot be written: the job waits again then, as if nothing had been.
+        """
+        job = record.job
+        claim = encoded({"id": job.id, "action": job.action, "version": job.version, "started_at": now})
+        try:
+            self._room.lending(lambda: self._journal.commit(Kind.CLAIMED, [claim], job_id=job.id))
+        except OSError:
+            place = os.path.split(path)
+            self._site.folders.place(self._disk.rename, self._layout.running(job.id), *place)
+            self._disk.mark_claimed(fd, claimed=False)
+            self._disk.date(fd, record.mtime)
+            raise

@@ -170,9 +170,9 @@ class Disk:
             return False
         return True
 
-    def mark_claimed(self, fd: int) -> None:
-        """Set the owner-execute bit of a record."""
-        os.fchmod(fd, FILE_MODE | CLAIMED_BIT)
+    def mark_claimed(self, fd: int, *, claimed: bool = True) -> None:
+        """Set the owner-execute bit of a record, or take it away again."""
+        os.fchmod(fd, FILE_MODE | CLAIMED_BIT if claimed else FILE_MODE)
 
     def date(self, fd: int, mtime: float) -> None:
         """Set the time that matters in the file's present state, such as when it is due, in Unix seconds."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
-from core.errors import ConfigError, EngineUnavailable
+from core.errors import BusError, ConfigError
 from core.jobs import ALL, Job, LogEntry, Page, Query, State, Summary
 from queues.file.disk import Disk
 from queues.file.options import FileOptions
 from queues.file.parts import Parts
-from queues.file.trouble import Reported, reported
+from queues.file.presence import AtWork
+from queues.file.trouble import reported
 from queues.record import summary_of
+
+#: Seconds that whoever closes an engine waits at most for the calls at work and for the disk.
+_PATIENCE = 5.0
 
 
 class FileEngine:
@@ -30,11 +35,10 @@ class FileEngine:
         """
         if not os.path.isabs(base):
             raise ConfigError(f"{base!r} is no absolute path.", hint="Write file:/absolute/path.")
-        self._open = True
         with reported:
             self._parts = Parts(os.path.normpath(base), options or FileOptions(), disk or Disk())
             self._mend()
-        self._at_work = _AtWork(self)
+        self._at_work = AtWork()
 
     def add(self, job: Job) -> Job:
         """Store the job durably, or return the one that was stored before it."""
@@ -156,20 +160,31 @@ class FileEngine:
             return parts.ground.warnings() + ignored + strays
 
     def close(self) -> None:
-        """Let go of every lock and folder."""
-        if not self._open:
-            return
-        self._open = False
+        """Let calls at work end, leave nothing to replay, let go of every lock and folder.
+
+        A disk that hangs is waited for 5 seconds. Nothing is let go of before it answers: another file could
+        get the number of a descriptor that is in use, and with it what was meant for the journal.
+        """
+        if self._at_work.close():
+            closing = threading.Thread(target=self._leave, name="closing", daemon=True)
+            closing.start()
+            closing.join(_PATIENCE)
+
+    def _leave(self) -> None:
+        self._at_work.until_nobody_is()
         parts = self._parts
-        with ExitStack() as last:
+        with suppress(OSError), ExitStack() as last:
             for let_go in (parts.scratch, parts.journal):
                 last.callback(let_go.let_go)
-            parts.claims.let_go_all()
+            last.callback(parts.claims.let_go_all)
+            self._leave_nothing_to_replay()
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the engine has not been closed."""
-        return self._open
+    def _leave_nothing_to_replay(self) -> None:
+        """Make the files of the last second durable; if that fails, the next start does it."""
+        with suppress(OSError, BusError):
+            for _ in range(2):  # An earlier volume may be left over, from when the disk was full.
+                self._parts.site.be_certain()
+                self._parts.replay.finish()
 
     def _mend(self) -> None:
         """Bring the folder in order before the first claim, one process at a time."""
@@ -186,15 +201,3 @@ class FileEngine:
         if held is not None:
             return self._parts.claims.current(held)
         return self._parts.whereabouts.read(job_id, whole_result=whole_result)
-
-
-class _AtWork(Reported):
-    """Around every call: refuse when the engine is closed, and say what a failed system call means."""
-
-    def __init__(self, engine: FileEngine) -> None:
-        self._engine = engine
-
-    def __enter__(self) -> None:
-        """Raise EngineUnavailable when the engine is closed."""
-        if not self._engine.is_open:
-            raise EngineUnavailable("The engine is closed.")

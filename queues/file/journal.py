@@ -7,11 +7,12 @@ what the entries say, so the folders show the truth of everything that was ackno
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from core.errors import BusError, Conflict, OutcomeUnknown
@@ -26,6 +27,8 @@ STEP = 1 << 20
 SUFFIX = ".journal"
 #: A volume that has grown beyond this is not used again.
 _LARGEST = 32 << 20
+#: What says that a folder could not be synced now, and nothing about what is on the disk.
+_SHORT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 
 
 def _nothing() -> None:
@@ -57,10 +60,9 @@ class Journal:
         self._suffixes = itertools.count()
         self._number = 0
         # Both are made at once: later the disk may be full.
-        self._open, self._blank = self._new_volume(), self._new_volume()
+        self._open, self._blank = self._new_volumes(2)
         self._full: Volume | None = None
         self._owes = False
-        site.folders.settle(self.folder)
 
     def commit(
         self,
@@ -95,13 +97,20 @@ class Journal:
         return self._full
 
     def use_again(self, volume: Volume) -> None:
-        """Take back a volume whose jobs all have durable files."""
+        """Take back a volume whose jobs all have durable files, or a new one in its place.
+
+        Raises OSError when it is unknown which volumes a power cut would leave.
+        """
         volume.wipe()
         self._full, self._blank = None, volume
         if volume.size > _LARGEST:
-            with contextlib.suppress(OSError):
-                self._blank = self._new_volume()
-                self._site.folders.settle(self.folder)
+            try:
+                (self._blank,) = self._new_volumes(1)
+            except OSError as error:
+                if error.errno not in _SHORT:
+                    self._site.doubt = f"making a volume in {self.folder} failed: {error.strerror}"
+                    raise
+            else:
                 volume.close()
 
     @property
@@ -157,12 +166,19 @@ class Journal:
         except BaseException as error:  # noqa: BLE001  It belongs to the thread that brought the step.
             step.error = error
 
-    def _new_volume(self) -> Volume:
-        """Return a new volume whose name is not durable yet."""
-        volume = Volume(self._disk, self._site.scratch("journal"), step=self._step)
-        name = f"{os.path.basename(self._site.tmp)}.{next(self._suffixes)}{SUFFIX}"
-        volume.move(f"{self.folder}/{name}")
-        return volume
+    def _new_volumes(self, number: int) -> list[Volume]:
+        """Return new volumes whose names are durable, or leave none behind."""
+        with ExitStack() as undo:
+            volumes = []
+            for _ in range(number):
+                volume = Volume(self._disk, self._site.scratch("journal"), step=self._step)
+                undo.callback(volume.close)
+                name = f"{os.path.basename(self._site.tmp)}.{next(self._suffixes)}{SUFFIX}"
+                volume.move(f"{self.folder}/{name}")
+                volumes.append(volume)
+            self._site.folders.settle(self.folder)
+            undo.pop_all()
+            return volumes
 
 
 def _is_drafted(step: _Step) -> bool:

@@ -27,6 +27,10 @@ class Keys:
         self._disk = site.disk
         self._layout = site.layout
 
+    def path(self, job: Job) -> str:
+        """Return the file of the job's key."""
+        return self._layout.key(job.idempotency_key or "")
+
     def exists(self, key: str) -> bool:
         """Return whether the key was used."""
         return self._disk.exists(self._layout.key(key))
@@ -35,10 +39,10 @@ class Keys:
         """Return the job that was first submitted under this job's key, as it was submitted.
 
         None when there is none, or when the power failed before it was durable. Raises IdempotencyConflict
-        when it asked for something else.
+        when it asked for something else, RecordDamaged when the file holds another key.
         """
         try:
-            first = job_of(parse(self._disk.read_file(self._path(job))), state=State.QUEUED)
+            first = job_of(parse(self._disk.read_file(self.path(job))), state=State.QUEUED)
         except (FileNotFoundError, Unsupported, BadJson, ValueError):
             return None
         if first.idempotency_key != job.idempotency_key:
@@ -49,7 +53,7 @@ class Keys:
 
     def link(self, draft: Draft) -> bool:
         """Give the draft its key's name, not yet durably; return False when the key was used before."""
-        folder, name = os.path.split(self._path(draft.job))
+        folder, name = os.path.split(self.path(draft.job))
         try:
             self._site.folders.place(self._disk.link, draft.path, folder, name)
         except FileExistsError:
@@ -60,18 +64,18 @@ class Keys:
         """Give the draft its key's name, in place of a damaged file too. To be called alone."""
         second = self._site.scratch(draft.job.id)
         self._disk.link(draft.path, second)
-        self._site.folders.place(self._disk.rename, second, *os.path.split(self._path(draft.job)))
+        self._site.folders.place(self._disk.rename, second, *os.path.split(self.path(draft.job)))
 
     def remove(self, job: Job) -> None:
         """Forget the key."""
         with contextlib.suppress(FileNotFoundError):
-            self._disk.unlink(self._path(job))
+            self._disk.unlink(self.path(job))
 
     @contextmanager
     def held(self, jobs: Iterable[Job], *, alone: bool = False) -> Iterator[None]:
         """Hold the folders of the jobs' keys, in an order that cannot deadlock."""
         keyed = (job for job in jobs if job.idempotency_key is not None)
-        folders = sorted({os.path.dirname(self._path(job)) for job in keyed})
+        folders = sorted({os.path.dirname(self.path(job)) for job in keyed})
         with ExitStack() as stack:
             for path in folders:
                 self._site.folders.ensure(path)
@@ -79,6 +83,3 @@ class Keys:
                 self._disk.lock(folder.fd, wait=True, shared=not alone)
                 stack.callback(folder.let_go)
             yield
-
-    def _path(self, job: Job) -> str:
-        return self._layout.key(job.idempotency_key or "")

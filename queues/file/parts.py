@@ -38,14 +38,26 @@ class Parts:
     def __init__(self, base: str, options: FileOptions, disk: Disk) -> None:
         layout = Layout(base, options.live_dir or f"{base}/live")
         self.ground = Ground(disk, layout, allow_any_filesystem=options.allow_any_filesystem)
-        self.scratch = Scratch(disk, layout)
         self.quarantine = Quarantine(disk, layout, options.put_aside)
-        self.site = site = Site(disk, layout, Folders(disk, base, self.quarantine), self.scratch.path)
+        self.site = site = Site(disk, layout, Folders(disk, base, self.quarantine), tmp="")
+        self._make_room(site, options)
         self._make_readers(site)
         self._make_queue(site, options)
         self._make_changes(site)
         self._make_caretakers(site)
         self._make_doors(site, options)
+
+    def _make_room(self, site: Site, options: FileOptions) -> None:
+        """Make room first: what it takes to open the queue on a full disk comes out of the reserve."""
+        self.room = Room(
+            site,
+            min_free_bytes=options.min_free_bytes,
+            min_free_share=options.min_free_share,
+            reserve_bytes=options.reserve_bytes,
+        )
+        self.scratch = self.room.lending(lambda: Scratch(site.disk, site.layout))
+        site.tmp = self.scratch.path
+        self.journal = self.room.lending(lambda: Journal(site, step=options.journal_step))
 
     def _make_readers(self, site: Site) -> None:
         self.records = Records(site)
@@ -56,17 +68,10 @@ class Parts:
         self.logs = Logs(site, self.whereabouts)
 
     def _make_queue(self, site: Site, options: FileOptions) -> None:
-        self.room = Room(
-            site,
-            min_free_bytes=options.min_free_bytes,
-            min_free_share=options.min_free_share,
-            reserve_bytes=options.reserve_bytes,
-        )
         self.waiting = Waiting(site, aging=options.aging)
         self.deferred = Deferred(
             site, records=self.records, room=self.room, quarantine=self.quarantine, waiting=self.waiting
         )
-        self.journal = Journal(site, step=options.journal_step)
         self.claims = Claims(
             site,
             journal=self.journal,
@@ -123,6 +128,7 @@ class Parts:
             site,
             journal=self.journal,
             records=self.records,
+            room=self.room,
             quarantine=self.quarantine,
             claims=self.claims,
             publishing=self.publishing,

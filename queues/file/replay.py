@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 
-from core.errors import IdempotencyConflict, RecordDamaged, Unsupported
+from core.errors import BusError, EngineUnavailable, IdempotencyConflict, RecordDamaged, Unsupported
 from core.jobs import Job, State
 from core.strict_json import BadJson, parse
 from queues.file.claims import Busy, Claims
@@ -17,7 +17,8 @@ from queues.file.journal import SUFFIX, Journal
 from queues.file.keys import Keys
 from queues.file.publishing import Publishing
 from queues.file.quarantine import Quarantine
-from queues.file.records import Records
+from queues.file.records import Draft, Records
+from queues.file.room import Room
 from queues.file.site import Site
 from queues.file.whereabouts import Found, Place, Whereabouts
 from queues.record import job_of
@@ -32,6 +33,7 @@ class Replay:
         *,
         journal: Journal,
         records: Records,
+        room: Room,
         quarantine: Quarantine,
         claims: Claims,
         publishing: Publishing,
@@ -43,6 +45,7 @@ class Replay:
         self._layout = site.layout
         self._journal = journal
         self._records = records
+        self._room = room
         self._quarantine = quarantine
         self._claims = claims
         self._publishing = publishing
@@ -53,7 +56,7 @@ class Replay:
     def finish(self) -> bool:
         """Make durable what the own journal and those of the dead say; return whether jobs came back.
 
-        Raises OSError: the entries are kept then.
+        Raises OSError, EngineUnavailable: the entries are kept then.
         """
         with self._one_at_a_time, ExitStack() as left:
             mine = self._journal.turn_over()
@@ -101,15 +104,44 @@ class Replay:
 
     def _make_true(self, entries: Iterable[Entry]) -> bool:
         """Do what the entries say, as far as the files do not show it or something later already."""
-        found: dict[Kind, list[Job]] = {kind: [] for kind in Kind}
+        found: dict[Kind, list[Draft]] = {kind: [] for kind in Kind}
         for entry in entries:
-            found[entry.kind] += filter(None, map(_job, entry.records))
-        restored = [self._store(job) for job in sorted(found[Kind.STORED], key=_version)]
-        for job in sorted(found[Kind.CLAIMED], key=_version):
-            self._claim(job)
-        for job in sorted(found[Kind.ENDED], key=_end):
-            self._end(job)
+            found[entry.kind] += filter(None, map(self._said, entry.records))
+        restored = [self._do(self._store, said) for said in sorted(found[Kind.STORED], key=_version)]
+        for said in sorted(found[Kind.CLAIMED], key=_version):
+            self._do(self._claim, said)
+        for said in sorted(found[Kind.ENDED], key=_end):
+            self._do(self._end, said)
         return any(restored)
+
+    def _said(self, record: bytes) -> Draft | None:
+        """Return what an entry says of a job; what cannot be read was refused before it was ever written."""
+        with contextlib.suppress(BadJson, ValueError):
+            document = parse(record)
+            state = None if isinstance(document, dict) and "state" in document else State.QUEUED
+            job = job_of(document, state=state)
+            return Draft(job, f"{self._site.tmp}/{job.id}.json", record)
+        return None
+
+    def _do(self, step: Callable[[Job], object], said: Draft) -> bool:
+        """Do what an entry says of one job, from the reserve if need be; return whether it came back.
+
+        A job whose files are beyond that is put aside, and the others go on. The disk's errors are raised.
+        """
+        try:
+            return bool(self._room.lending(lambda: step(said.job)))
+        except (OSError, EngineUnavailable, MemoryError):
+            raise
+        except Exception as error:  # noqa: BLE001  Whatever is wrong with one job, the queue must go on.
+            reason = error.message if isinstance(error, BusError) else repr(error)
+        self._room.lending(lambda: self._put_aside(said, reason))
+        return False
+
+    def _put_aside(self, said: Draft, reason: str) -> None:
+        """Keep what was acknowledged where people find it, for its entry is about to be forgotten."""
+        self._site.discard(said.path)
+        self._records.write(said)
+        self._quarantine.put(said.path, f"The journal's word of it could not be made true: {reason}")
 
     def _store(self, job: Job) -> bool:
         """Give a job its record and its key again; return whether it had no record."""
@@ -133,6 +165,9 @@ class Replay:
             first = self._keys.first(job)
         except IdempotencyConflict:
             return True
+        except RecordDamaged as error:
+            self._quarantine.put(self._keys.path(job), error.reason)
+            first = None
         if first is None:
             draft = self._records.write_waiting(job)
             self._keys.relink(draft)
@@ -165,13 +200,15 @@ class Replay:
         """Write the final record again unless it is there, or a later one than the entry's."""
         path = self._layout.final(job.id)
         try:
-            self._records.read_final(path, job.id, whole_result=False)
+            ended = self._records.read_final(path, job.id, whole_result=False)
         except (FileNotFoundError, RecordDamaged):
-            if not self._is_superseded(job):
-                draft = self._records.draft_final(job)
-                self._records.write(draft)
-                self._site.folders.place(self._disk.rename, draft.path, *os.path.split(path))
-        self._publishing.show_failed(job)
+            if self._is_superseded(job):
+                return
+            draft = self._records.draft_final(job)
+            self._records.write(draft)
+            self._site.folders.place(self._disk.rename, draft.path, *os.path.split(path))
+            ended = job
+        self._publishing.show_failed(ended)
 
     def _is_superseded(self, job: Job) -> bool:
         """Return whether the job was purged, or went on before its end was acknowledged to anybody."""
@@ -184,18 +221,9 @@ class Replay:
             return False
 
 
-def _job(record: bytes) -> Job | None:
-    """Return the job of a record; what cannot be read was refused before it was ever written."""
-    with contextlib.suppress(BadJson, ValueError):
-        document = parse(record)
-        state = None if isinstance(document, dict) and "state" in document else State.QUEUED
-        return job_of(document, state=state)
-    return None
+def _version(said: Draft) -> int:
+    return said.job.version
 
 
-def _version(job: Job) -> int:
-    return job.version
-
-
-def _end(job: Job) -> float:
-    return job.ended_at or 0.0
+def _end(said: Draft) -> float:
+    return said.job.ended_at or 0.0

@@ -13,17 +13,21 @@ class Volume:
     """
 
     def __init__(self, disk: Disk, path: str, *, step: int) -> None:
-        """Create the file, not yet durably."""
+        """Create the file, not yet durably; leave nothing behind when that fails."""
         self._disk = disk
         self._step = step
         self.path = path
         self.fd = disk.create(path)
-        disk.lock(self.fd)
         self._end = 0  # where the next entry goes
         self._zeros = 0  # up to where the file exists
         #: Entries whose names are not in their places yet.
         self.unfinished: list[Entry] = []
-        self._grow(step)
+        try:
+            disk.lock(self.fd)
+            self._grow(step)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def is_blank(self) -> bool:

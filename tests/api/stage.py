@@ -20,6 +20,7 @@ from core.event_bus import KERNEL, EventBus, LocalTransport, job_payload
 from core.functions import Functions
 from core.gate import Gate
 from core.idle import Facts, Policy
+from core.janitor import Janitor
 from core.jobs import Job, JobError, Progress
 from core.kernel import Kernel
 from core.metrics import Metrics
@@ -121,7 +122,7 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         registry=registry,
         # Workers that a test asks for find no work: they look for it elsewhere.
         pool=Pool(MemoryEngine(), Idler(), events, clock, slots={}),  # type: ignore[arg-type]
-        janitor=None,  # type: ignore[arg-type]
+        janitor=_janitor(engine, events, clock, folder),
         power=power,
         deliveries=Deliveries(events, clock, linger=600.0),
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
@@ -131,3 +132,17 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         boot_id="boot-1",
     )
     return Stage(kernel=kernel, engine=engine, clock=clock, folder=folder)
+
+
+def _janitor(engine: Any, events: EventBus, clock: FakeClock, folder: Path) -> Janitor:
+    """Return a janitor that makes a round when a test tells it to."""
+    return Janitor(
+        engine,
+        events,
+        clock,
+        wake_all=lambda: None,
+        sweep=lambda job_id: None,
+        backoff=lambda attempt: 8.0,
+        downloads=folder / "downloads",
+        result_ttl=86_400.0,
+    )

@@ -510,6 +510,33 @@ def test_who_has_connected_when_the_worker_stops_is_answered_and_who_comes_later
         socket.create_connection(address)
 
 
+@pytest.mark.parametrize("epoll_is_gone", [False, True])
+def test_a_thread_that_lets_somebody_in_while_the_door_is_being_locked_goes_on(
+    stage, monkeypatch, epoll_is_gone
+):
+    stage = stage()
+    door, listener = stage.worker.door, stage.listener.fileno()
+
+    def let_in(_):
+        door.lock()
+        if epoll_is_gone:
+            monkeypatch.setattr(stage.worker, "events", closed_epoll())
+
+    monkeypatch.setattr(door, "_let_in", let_in)
+
+    was_knocked_at = door.answers(listener)
+    monkeypatch.undo()
+
+    assert was_knocked_at
+    assert not door.is_open
+
+
+def closed_epoll():
+    events = select.epoll()
+    events.close()
+    return events
+
+
 def test_a_worker_that_is_busy_leaves_callers_waiting(stage):
     stage = stage()
 

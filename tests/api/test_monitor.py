@@ -50,6 +50,26 @@ def test_without_broken_actions_and_warnings_it_is_healthy(
     assert client.get("/health").json["status"] == "healthy"
 
 
+def test_a_janitor_that_fails_degrades_health_until_it_works_again(
+    client: FlaskClient, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(now: float) -> bool:
+        raise EngineUnavailable("A folder is missing.")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(stage.engine, "upkeep", fail)
+        stage.kernel.janitor.round()
+    failing = client.get("/health")
+    stage.kernel.janitor.round()
+    stage.clock.advance(checkup.FRESH)
+    working = client.get("/health")
+
+    warning = "The janitor fails, so lost jobs are not rescued: A folder is missing."
+    assert (failing.status_code, failing.json["status"]) == (200, "degraded")
+    assert warning in failing.json["warnings"]
+    assert warning not in working.json["warnings"]
+
+
 def test_a_closed_gate_is_unhealthy(client: FlaskClient, stage: Stage) -> None:
     stage.kernel.bus.gate.shut()
 

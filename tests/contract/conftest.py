@@ -11,7 +11,9 @@ import pytest
 from core.engine import Engine
 from core.jobs import DEFAULT_QUEUE, Job
 from queues import open_engine
+from queues.file.engine import FileEngine
 from tests.factories import NOW
+from tests.queues.conftest import die
 
 LEASE = 30.0
 
@@ -76,12 +78,12 @@ class FileBench:
     def lose_worker(self) -> Job:
         doomed = self._open()
         job = doomed.claim("doomed", now=self.now, lease=LEASE, queues=[DEFAULT_QUEUE])
-        doomed.close()
+        _die(doomed)
         assert job is not None
         return job
 
     def restart(self) -> None:
-        self.engine.close()
+        _die(self.engine)
         self.engine = self._open()
 
     def close(self) -> None:
@@ -91,6 +93,11 @@ class FileBench:
         return open_engine(
             f"file:{self.folder}", **({"reserve_bytes": 0, "min_free_bytes": 0} | self.options)
         )
+
+
+def _die(engine: Engine) -> None:
+    assert isinstance(engine, FileEngine)
+    die(engine)
 
 
 MakeBench = Callable[..., Bench]

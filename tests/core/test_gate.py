@@ -63,3 +63,26 @@ def test_a_submission_that_fails_leaves_the_gate():
         raise ZeroDivisionError
 
     assert gate.close(patience=0.0) is True
+
+
+def test_a_gate_that_was_shut_tells_when_everybody_has_left():
+    gate, inside, may_leave, left = Gate(), threading.Event(), threading.Event(), []
+
+    def submit():
+        with gate.entered():
+            inside.set()
+            may_leave.wait(30)
+            left.append("submitter")
+
+    submitter = threading.Thread(target=submit)
+    submitter.start()
+    assert inside.wait(30)
+    gate.shut()
+
+    early = gate.is_left(0.0)
+    may_leave.set()
+
+    assert early is False
+    assert gate.is_left(30) is True
+    assert left == ["submitter"]
+    submitter.join(30)

@@ -24,7 +24,8 @@ class Recorder:
         if not hold:
             self.release.set()
 
-    def perform(self, job):
+    def perform(self, job, *, taken):
+        taken()
         self.performed.append((job.worker, job.id))
         self.started.release()
         self.release.wait(30)
@@ -357,6 +358,37 @@ def test_a_claim_that_comes_back_when_a_drain_is_over_is_put_back(engine, a_pool
     back = engine.get(job.id)
     assert (back.state, back.attempt) == (State.QUEUED, 0)
     assert runner.performed == []
+
+
+def test_a_claimed_job_of_which_the_runner_does_not_know_yet_is_put_back_before_a_drain_ends(
+    engine, a_pool, monkeypatch
+):
+    pool, runner = a_pool()
+    (slot,) = pool.status()
+    perform, held, may_go_on = runner.perform, threading.Event(), threading.Event()
+
+    def late(job, *, taken):
+        held.set()
+        may_go_on.wait(30)
+        return perform(job, taken=taken)
+
+    def wait(event, timeout):
+        if event is slot.gone:
+            may_go_on.set()
+        return event.wait(timeout)
+
+    monkeypatch.setattr(runner, "perform", late)
+    monkeypatch.setattr(pool._clock, "wait", wait)
+    job = add(engine, pool, max_attempts=1)
+    assert held.wait(30)
+
+    pool.drain(0.0, grace=30.0)
+    was_waited_for = slot.gone.is_set()
+    may_go_on.set()
+
+    assert was_waited_for
+    back = engine.get(job.id)
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
 
 
 def test_a_hurry_ends_the_waiting_of_a_drain(engine, a_pool):

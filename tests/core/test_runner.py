@@ -445,6 +445,36 @@ def test_a_job_whose_action_is_still_being_imported_when_the_bus_stops_is_given_
     assert bench.engine.get(job.id) == back
 
 
+def test_a_job_that_the_runner_has_taken_is_given_back_however_early_the_bus_stops(bench: Workbench) -> None:
+    bench.write("act", THREAD + "def run() -> int:\n    return 1\n")
+    job = bench.claim("act", max_attempts=1)
+    seen: list[State] = []
+
+    def stop() -> None:
+        bench.runner.stop(0.0)
+        seen.append(bench.engine.get(job.id).state)
+
+    bench.runner.perform(job, taken=stop)
+
+    assert seen == [State.QUEUED]
+    assert bench.engine.get(job.id).attempt == 0
+
+
+def test_a_job_that_comes_when_the_bus_has_stopped_is_given_back_before_anything_else(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.write("act", THREAD + "def run() -> int:\n    return 1\n")
+    job = bench.claim("act", max_attempts=1)
+    monkeypatch.setattr(bench.registry, "resolve", lambda name: 1 / 0)
+    bench.runner.stop(0.0)
+
+    back = bench.runner.perform(job)
+
+    assert back == bench.engine.get(job.id)
+    assert (back.state, back.attempt) == (State.QUEUED, 0)
+    assert bench.told() == ["task.given_back"]
+
+
 def test_only_the_named_jobs_are_given_back(bench: Workbench) -> None:
     with held(bench) as attempt:
         bench.runner.give_back(["another"], grace=1.0)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from core.jobs import State
 from doctor import Mark
 from tests.doctor.conftest import Ward, tree
-from tests.factories import NOW, an_id
+from tests.factories import NOW, a_job, an_id
+from tests.queues.conftest import die
 
 Damage = Callable[[Ward], object]
 
@@ -263,6 +265,27 @@ def test_damage_is_mended_told_and_then_gone(ward: Ward, damage: str) -> None:
     assert len(told) == sum(finding.mended for finding in found.values())
     assert found.keys() <= {code, "orphan", "quarantined", "mode_open", "record_damaged", "final_damaged"}
     assert ward.examine().keys() <= {"quarantined", "foreign"}
+
+
+def test_a_key_that_holds_another_is_told_and_mended_though_a_journal_names_it(
+    make_ward: Callable[[], Ward],
+) -> None:
+    ward = make_ward()
+    engine = ward.open()
+    jobs = [engine.add(a_job(idempotency_key=f"k{number}", body_hash="b")) for number in range(2)]
+    swap_keys(ward)
+    die(engine)
+
+    told, (_, mended) = ward.examine(), ward.mend()
+
+    assert [found.detail for found in told["key_damaged"].examples] == [
+        "It holds another key than its name says."
+    ]
+    assert any("made true" in done for done in mended)
+    assert ward.examine().keys() == {"quarantined"}
+    with closing(ward.open()) as heir:
+        again = [heir.add(a_job(idempotency_key=job.idempotency_key, body_hash="b")) for job in jobs]
+    assert again == jobs
 
 
 def test_a_sound_queue_after_a_crash_has_orphans_and_nothing_else(ward: Ward) -> None:

@@ -21,6 +21,7 @@ from doctor.looking import Looking
 from queues.file.disk import Disk
 from tests.doctor.conftest import Ward, tree
 from tests.factories import NOW, a_job, an_id
+from tests.queues.conftest import die
 
 #: The methods of a disk that change nothing.
 READING = {
@@ -150,7 +151,7 @@ def test_the_record_of_a_job_under_way_is_told_as_damaged_and_left(ward: Ward) -
 def test_what_the_journal_will_restore_is_not_told_as_damaged(ward: Ward) -> None:
     engine = ward.open()
     job = engine.add(a_job(idempotency_key="last", body_hash="b"))
-    engine.close()
+    die(engine)
     ward.record(job).write_bytes(b"")
 
     looked_at = ward.examine()

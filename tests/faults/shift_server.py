@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -23,9 +24,13 @@ from api.gunicorn_worker import GatheringWorker
 from core import lifecycle
 from core.clock import Clock, SystemClock
 from core.engine import Engine
+from core.gate import Gate
 from core.kernel import Kernel
 from core.runner import Runner
+from queues.file.disk import Disk
+from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
+from queues.file.presence import AtWork
 from queues.file.site import Site
 from tests.faults.shift_clock import FollowingClock
 from tests.faults.shift_mutants import ENGINES
@@ -98,6 +103,20 @@ def _doubtless() -> None:
     Site.be_certain = lambda self: None  # type: ignore[method-assign]
 
 
+def _abrupt() -> None:
+    """Close the store under those who are at work in it, on a disk that takes its time."""
+    write_at = Disk.write_at
+
+    def slow(self: Disk, fd: int, data: bytes, position: int) -> None:
+        threading.Event().wait(0.01)
+        write_at(self, fd, data, position)
+
+    Disk.write_at = slow  # type: ignore[method-assign]
+    Gate.is_left = lambda self, patience: True  # type: ignore[method-assign]
+    AtWork.until_nobody_is = lambda self: None  # type: ignore[method-assign]
+    FileEngine._leave_nothing_to_replay = lambda self: None  # type: ignore[method-assign]
+
+
 def _hasty() -> None:
     """Stop at once, whoever waits for an answer."""
     GatheringWorker.handle_exit = lambda self, number, frame: os._exit(0)
@@ -105,6 +124,7 @@ def _hasty() -> None:
 
 #: What is broken in the server, where it is not the engine.
 SERVERS: dict[str, Callable[[], None]] = {
+    "abrupt": _abrupt,
     "counting": _counting,
     "doubtless": _doubtless,
     "hasty": _hasty,

@@ -23,12 +23,18 @@ pytestmark = pytest.mark.timeout(900)
 #: Jobs between two drains.
 BETWEEN = 10
 #: What must not happen in a drain, beside what must never happen.
-FAULTS = ("unclean", "left", "reset", "punished", "recovered")
+FAULTS = ("unclean", "left", "reset", "punished", "recovered", "unclear", "to_replay")
+#: What a submission may hear while servers come and go.
+CLEAR = {"received", "shutting_down", "no_connection", "cut_off"}
 
 
 def short_work(chance: random.Random) -> dict[str, Any]:
     action = chance.choice(["chore", "chore", "errand"])
     return {"action": action, "seconds": chance.uniform(0.05, 0.3), "priority": 9}
+
+
+def some_work(chance: random.Random) -> dict[str, Any]:
+    return {"action": "chore", "priority": chance.randrange(10)}
 
 
 def drained(
@@ -54,6 +60,25 @@ def drained(
         all_over(site, customers)
         books.update(audit(site, customers), punished=punished(site))
     return books, sorted(took)
+
+
+def drained_while_idle(folder: Path, *, drains: int, mutant: str = "") -> Counter[str]:
+    """Return the books of a queue that nobody works at, whose server was told to stop amid submissions."""
+    books: Counter[str] = Counter()
+    with a_site(folder, AUTO_START_WORKERS="false") as site:
+        site.book.touch()
+        server = site.serve(command=with_mutant(mutant))
+        with clients(server.url, book=site.book, mix=some_work, number=8, rest=0.0) as customers:
+            for _ in range(drains):
+                customers.until_kept(len(customers.kept) + BETWEEN)
+                drain(site, server, customers, books, job_id=next(iter(customers.kept.values())))
+                books.update(to_replay=len(list((site.queues / "journal").iterdir())))
+                server = site.serve(command=server.command)
+                customers.urls = [server.url]
+        books.update(audit(site, customers))
+        del books["stuck"]  # all of them are: nothing is to run
+        books.update(unclear=sum(customers.answers[code] for code in set(customers.answers) - CLEAR))
+    return books
 
 
 def drain(site: Site, server: Server, customers: Clients, books: Counter[str], *, job_id: str) -> float:
@@ -107,6 +132,18 @@ def test_jobs_that_do_not_end_in_time_are_put_back_whether_they_heed_the_wish_or
     assert not faults_of(books)
 
 
+def test_servers_with_nothing_to_run_that_are_told_to_stop_amid_submissions_keep_or_refuse_each(
+    tmp_path: Path, effort: Effort, evidence: Evidence
+) -> None:
+    drains = effort(5, 100)
+
+    books = drained_while_idle(tmp_path, drains=drains)
+
+    evidence("P9", "SIGTERM amid the submissions of 8 clients, nothing running", trials=drains, **books)
+    assert not faults_of(books)
+    assert books["acknowledged"] >= drains * BETWEEN
+
+
 @pytest.mark.parametrize(
     ("mutant", "fault"), [("undrained", "left"), ("counting", "punished"), ("hasty", "reset")]
 )
@@ -117,3 +154,12 @@ def test_a_server_that_stops_carelessly_is_caught(
 
     evidence("P9", f"SIGTERM, {mutant}", trials=2, mutants=1, caught=int(books[fault] > 0))
     assert books[fault] > 0
+
+
+def test_a_server_that_closes_the_store_under_submissions_is_caught(
+    tmp_path: Path, evidence: Evidence
+) -> None:
+    books = drained_while_idle(tmp_path, drains=5, mutant="abrupt")
+
+    evidence("P9", "SIGTERM amid submissions, abrupt", trials=5, mutants=1, caught=int(books["unclear"] > 0))
+    assert books["unclear"] > 0

@@ -24,6 +24,7 @@ from tests.conftest import Effort, Evidence
 from tests.factories import NOW
 from tests.faults.dropped import SOUND, drop
 from tests.faults.mutants import ROOM
+from tests.queues.conftest import die
 from tests.queues.disks import FaultyDisk, QuickDisk
 
 FILES = 3
@@ -74,7 +75,7 @@ def jobs_after_a_death(engine: FileEngine, disk: FaultyDisk, base: Path) -> int:
     with suppress(BusError):
         engine.upkeep(NOW)
     disk.number, disk.for_ever = 0, False
-    engine.close()
+    die(engine)
     with closing(FileEngine(str(base), ROOM, disk=QuickDisk())) as heir:
         heir.upkeep(NOW)
         return heir.count()[State.QUEUED]

@@ -9,11 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from core.jobs import Job
 from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
 from tests.queues.disks import QuickDisk
 
 MakeEngine = Callable[..., FileEngine]
+
+
+def die(engine: FileEngine) -> None:
+    """Let go of everything as a dead process does, with entries in the journal."""
+    engine._parts.site.doubt = "the process died"
+    engine.close()
+
+
+def record_of(base: Path, job: Job) -> Path:
+    """Return where the record of a waiting job lies."""
+    (path,) = (base / "inbound").rglob(f"{job.id}.json")
+    return path
 
 
 @pytest.fixture

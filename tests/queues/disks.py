@@ -122,9 +122,9 @@ class RecordingDisk(QuickDisk):
     def sync_all(self, fd: int) -> None:
         self.calls.append(Call("sync all"))
 
-    def mark_claimed(self, fd: int) -> None:
-        super().mark_claimed(fd)
-        self.calls.append(Call("mark", inode=self.status_of(fd).st_ino))
+    def mark_claimed(self, fd: int, *, claimed: bool = True) -> None:
+        super().mark_claimed(fd, claimed=claimed)
+        self.calls.append(Call("mark" if claimed else "unmark", inode=self.status_of(fd).st_ino))
 
 
 class FaultyDisk(QuickDisk):

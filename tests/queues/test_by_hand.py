@@ -15,7 +15,7 @@ from core.jobs import ALL, DEFAULT_QUEUE, Job, JobError, State
 from queues.file.engine import FileEngine
 from queues.file.ground import file_system_of
 from tests.factories import NOW, a_job, an_id
-from tests.queues.conftest import MakeEngine
+from tests.queues.conftest import MakeEngine, die
 
 #: An integer that no float can hold.
 BIG = 10**400
@@ -238,7 +238,7 @@ def test_a_damaged_running_record_is_put_aside_when_its_worker_is_gone(
     claimed(worker)
     worker.upkeep(NOW)  # from now on the file is all that there is of the job
     (base / "running" / f"{job.id}.json").write_bytes(b"\0\0\0")
-    worker.close()
+    die(worker)
     heir = make_engine()
 
     assert heir.abandoned(NOW) == []

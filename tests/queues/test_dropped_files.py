@@ -15,7 +15,7 @@ from core.jobs import DEFAULT_QUEUE, Job, Query, State
 from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
 from tests.factories import NOW, a_job, an_id
-from tests.queues.conftest import MakeEngine
+from tests.queues.conftest import MakeEngine, die
 from tests.queues.disks import QuickDisk
 
 OLD = 60.0
@@ -177,7 +177,7 @@ def test_a_crash_between_adopting_and_removing_makes_one_job(make_engine: MakeEn
     path = drop(base, "dropped.json", '{"action": "fakejob"}')
     with pytest.raises(KeyboardInterrupt):
         engine.upkeep(NOW)
-    engine.close()
+    die(engine)
 
     heir = make_engine()
     heir.upkeep(NOW)

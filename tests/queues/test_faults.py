@@ -16,7 +16,7 @@ from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
 from tests.conftest import Effort, Evidence
 from tests.factories import NOW, a_job
-from tests.queues.conftest import MakeEngine
+from tests.queues.conftest import MakeEngine, die
 from tests.queues.disks import FaultyDisk, QuickDisk
 from tests.queues.story import Story, audit
 
@@ -32,7 +32,7 @@ def told(folder: Path, disk: FaultyDisk) -> Story | None:
     story = Story(engine)
     story.tell()
     disk.number, disk.for_ever = 0, False
-    engine.close()
+    die(engine)
     return story
 
 
@@ -103,7 +103,7 @@ def test_a_disk_whose_faults_are_hushed_up_is_caught(quick_folder: Path, evidenc
     engine = FileEngine(str(quick_folder), OPTIONS, disk=HushingDisk(12))
     story = Story(engine)
     story.tell()
-    engine.close()
+    die(engine)
 
     heir = FileEngine(str(quick_folder), OPTIONS, disk=QuickDisk())
     wrong = audit(story, heir, until=0)

@@ -18,7 +18,7 @@ from core.clock import SystemClock
 from core.jobs import DEFAULT_QUEUE, Progress, State
 from queues import open_engine
 from tests.factories import NOW, a_job, an_id
-from tests.queues.conftest import MakeEngine
+from tests.queues.conftest import MakeEngine, die
 
 ROOM = {"min_free_bytes": 0, "reserve_bytes": 0}
 
@@ -92,7 +92,7 @@ def test_the_attempts_process_keeps_the_job_when_the_server_is_gone(make_engine:
         [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lifeline], text=True
     )
 
-    server.close()
+    die(server)
     while_it_lives = heir.abandoned(NOW)
     attempt.communicate("\n")
     when_it_is_gone = heir.abandoned(NOW)
@@ -275,7 +275,7 @@ def test_the_folder_of_a_dead_process_is_swept_and_that_of_a_living_one_is_not(
 def test_the_journal_of_a_dead_process_is_made_true_by_another(make_engine: MakeEngine, base: Path) -> None:
     engine = make_engine()
     jobs = engine.add_many([a_job(), a_job(idempotency_key="k", body_hash="b")])
-    engine.close()
+    die(engine)
     (volume,) = (base / "journal").iterdir()
     (base / "inbound" / "p5" / jobs[0].id[:8] / f"{jobs[0].id}.json").unlink()
     (base / "inbound" / "p5" / jobs[1].id[:8] / f"{jobs[1].id}.json").write_bytes(b"")

@@ -14,7 +14,7 @@ from core.errors import Conflict
 from core.jobs import DEFAULT_QUEUE, Job, JobError, Progress, State
 from queues.file.engine import FileEngine
 from tests.factories import NOW, a_job
-from tests.queues.conftest import MakeEngine
+from tests.queues.conftest import MakeEngine, die
 from tests.queues.disks import QuickDisk
 
 OOPS = JobError(code="action_error", message="Oops.")
@@ -49,7 +49,7 @@ def test_a_retry_cut_off_between_its_renames_is_finished_and_counted_once(
     disk.dies_at = lambda source, target: "/running/" in source
     with pytest.raises(KeyboardInterrupt):
         engine.swap(job, lifecycle.failed(job, error=OOPS, now=NOW, delay=delay))
-    engine.close()
+    die(engine)
     heir = make_engine()
 
     abandoned = heir.abandoned(NOW)
@@ -85,7 +85,7 @@ def test_a_claimed_record_that_kept_its_old_name_is_not_run_twice(
     engine = make_engine()
     engine.add(a_job())
     job = claimed(engine)
-    engine.close()
+    die(engine)
     os.link(base / "running" / f"{job.id}.json", base / "inbound" / "p5" / job.id[:8] / f"{job.id}.json")
     heir = make_engine()
 
@@ -103,7 +103,7 @@ def test_a_retried_record_beside_the_old_running_one_wins(make_engine: MakeEngin
     running, kept = base / "running" / f"{job.id}.json", base / "kept.json"
     os.link(running, kept)
     engine.swap(job, lifecycle.failed(job, error=OOPS, now=NOW))
-    engine.close()
+    die(engine)
     os.link(kept, running)
 
     heir = make_engine()
@@ -120,7 +120,7 @@ def test_a_rescued_version_is_higher_than_any_that_was_shown(make_engine: MakeEn
         further = lifecycle.progressed(job, Progress(fraction=step / 5, at=NOW))
         engine.swap(job, further)
         job = further
-    engine.close()
+    die(engine)
     shutil.rmtree(base / "live")
 
     (lost,) = make_engine().abandoned(NOW)
@@ -219,7 +219,7 @@ def test_a_damaged_final_record_does_not_cost_the_running_job_beside_it(
     final = base / "outbound" / job.id[:8] / f"{job.id}.json"
     final.parent.mkdir()
     final.write_bytes(b"{")
-    worker.close()
+    die(worker)
 
     (lost,) = make_engine().abandoned(NOW)
 
