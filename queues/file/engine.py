@@ -91,12 +91,18 @@ class FileEngine:
     def get(self, job_id: str) -> Job:
         """Return the whole job."""
         with self._at_work:
-            return self._read(job_id, whole_result=True)
+            held = self._parts.claims.held(job_id)
+            if held is not None:
+                return self._parts.claims.current(held)
+            return self._parts.whereabouts.read(job_id, whole_result=True)
 
     def peek(self, job_id: str) -> Summary:
         """Return the job's summary."""
         with self._at_work:
-            return summary_of(self._read(job_id, whole_result=False))
+            held = self._parts.claims.held(job_id)
+            if held is not None:
+                return summary_of(self._parts.claims.current(held))
+            return self._parts.whereabouts.peek(job_id)
 
     def find(self, query: Query) -> Page:
         """Return a page of summaries, newest first."""
@@ -195,9 +201,3 @@ class FileEngine:
         parts.replay.finish()
         parts.rescue.drop_second_names()
         parts.room.keep_reserve()
-
-    def _read(self, job_id: str, *, whole_result: bool) -> Job:
-        held = self._parts.claims.held(job_id)
-        if held is not None:
-            return self._parts.claims.current(held)
-        return self._parts.whereabouts.read(job_id, whole_result=whole_result)

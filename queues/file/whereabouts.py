@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from core.errors import JobExpired, JobNotFound, RecordDamaged
-from core.jobs import DEFAULT_QUEUE, Job
+from core.jobs import DEFAULT_QUEUE, Job, Summary
+from queues.file.glances import Glances
 from queues.file.layout import PRIORITIES, queue_in
 from queues.file.quarantine import Quarantine
 from queues.file.records import Records
 from queues.file.site import Site
 from queues.file.tombstones import Tombstones
+from queues.record import summary_of
 
 #: A job that keeps moving while it is looked for is found by the next look.
 _LOOKS = 8
 _GLANCES = 3
+
+_Read = TypeVar("_Read")
 
 
 class Place(Enum):
@@ -45,6 +50,7 @@ class Whereabouts:
         self._records = records
         self._quarantine = quarantine
         self._tombstones = tombstones
+        self._glances = Glances(site)
         self._folders: list[tuple[Place, str]] = []
         self.learn_queues()
 
@@ -84,15 +90,14 @@ class Whereabouts:
 
     def read(self, job_id: str, *, whole_result: bool) -> Job:
         """Return the job. Raises JobNotFound, JobExpired, RecordDamaged."""
-        for _ in range(_LOOKS):
-            found = self.find(job_id)
-            if found is None:
-                break
-            try:
-                return self._read(found, job_id, whole_result=whole_result)
-            except FileNotFoundError:
-                continue
-        raise self._absence(job_id)
+        return self._read_where_it_is(
+            job_id, lambda found: self._read(found, job_id, whole_result=whole_result)
+        )
+
+    def peek(self, job_id: str) -> Summary:
+        """Return the job's summary, from memory while its record is the same; raises as `read`."""
+        known = self._glances.recall(job_id)
+        return known or self._read_where_it_is(job_id, lambda found: self._glanced(found, job_id))
 
     def is_over(self, job_id: str) -> bool:
         """Return whether the job has ended or was purged.
@@ -114,6 +119,25 @@ class Whereabouts:
             yield place, f"{folder}/{name}"
         yield Place.RUNNING, self._layout.running(job_id)
         yield final
+
+    def _read_where_it_is(self, job_id: str, read: Callable[[Found], _Read]) -> _Read:
+        for _ in range(_LOOKS):
+            found = self.find(job_id)
+            if found is None:
+                break
+            try:
+                return read(found)
+            except FileNotFoundError:
+                continue
+        raise self._absence(job_id)
+
+    def _glanced(self, found: Found, job_id: str) -> Summary:
+        if found.place is Place.RUNNING:
+            return summary_of(self._read(found, job_id, whole_result=False))
+        identity = self._glances.identity(found.path)
+        summary = summary_of(self._read(found, job_id, whole_result=False))
+        self._glances.remember(found.path, identity, summary)
+        return summary
 
     def _read(self, found: Found, job_id: str, *, whole_result: bool) -> Job:
         if found.place is Place.RUNNING:
