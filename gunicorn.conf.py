@@ -42,7 +42,7 @@ loglevel = "warning"
 
 
 def when_ready(server):
-    """Give up a client that reads nothing of its answer for a while: it would keep its thread for ever."""
+    """Give up a client that reads nothing of its answer, where gunicorn's own worker serves it."""
     seconds_and_microseconds = struct.pack("ll", SEND_TIMEOUT, 0)
     for listener in server.LISTENERS:
         # The connections that it accepts inherit this.

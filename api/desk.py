@@ -11,8 +11,9 @@ from flask import request
 from api.callers import Caller, caller
 from api.errors import Refused
 from api.http import idempotency_key_from, job_id_from
-from core.errors import OF_ONE_JOB, BusError, InvalidRequest, JobNotFound
+from core.errors import BusError, InvalidRequest, JobNotFound
 from core.jobs import Job, Summary
+from core.retries import OF_ONE_JOB
 from core.secrets import MASK, UNKNOWN, masked, secrets_in
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -15,28 +14,31 @@ from gunicorn.workers import gthread
 
 from api.errors import refusal_of
 from api.framing import MOST_HEAD, Incoming
+from api.gunicorn_socket import PIECE, Corked
 
 if TYPE_CHECKING:
-    from api.feeds import Feed
     from api.gunicorn_worker import GatheringWorker
     from core.errors import BusError
-
-_PIECE = 65_536  # bytes
-_SILENCE = 60_000  # milliseconds after which a client that confirms nothing is gone
 
 
 class Connection(gthread.TConn):  # type: ignore[misc]
     """A client's connection; its parser reads what was gathered, and what is written goes out at once."""
 
     def __init__(self, worker: GatheringWorker, sock: socket.socket, address: Any, server: Any) -> None:
-        super().__init__(worker.cfg, _Corked(sock), address, server)
+        super().__init__(worker.cfg, Corked(sock), address, server)
         self._gathered = _Gathered()
         self.host: str = address[0] if isinstance(address, tuple) else ""
         self.incoming = Incoming(worker.max_body)
         self.parser = get_parser(worker.cfg, self._gathered, address)
         self.data_ready = True
-        #: How many of the bytes of its unfinished request the worker has counted.
+        #: How many of the bytes of its unfinished request, or of its unread answer, the worker has counted.
         self.held = 0
+        #: What came behind the request whose answer is still to be sent.
+        self.behind = b""
+        #: Whether it may have another answer after that one.
+        self.keeps = False
+        #: Since when the client's reading is watched, and how many bytes it had taken by then.
+        self.watched_since, self._taken_before = 0.0, 0
         #: When the client's patience with us, or ours with it, ends: seconds of the monotonic clock.
         self.gives_up_at = 0.0
         #: Whether the last answer was sent, and the client is only waited for to close.
@@ -47,7 +49,7 @@ class Connection(gthread.TConn):  # type: ignore[misc]
     def read(self) -> bytes | None:
         """Return what has come: None for nothing yet, no bytes at the end of the connection."""
         try:
-            data: bytes = self.sock.recv(_PIECE)
+            data: bytes = self.sock.recv(PIECE)
         except BlockingIOError:
             return None
         except OSError:
@@ -71,12 +73,22 @@ class Connection(gthread.TConn):  # type: ignore[misc]
         self.incoming = following
 
     def flush(self) -> bool:
-        """Send what was written; return whether the client could be reached."""
+        """Send what the client takes of what was written; return whether it could be reached."""
         try:
             self.sock.flush()
         except OSError:
             return False
         return True
+
+    @property
+    def taken(self) -> int:
+        """Return how many bytes the client has taken since it is watched."""
+        taken: int = self.sock.taken
+        return taken - self._taken_before
+
+    def watch(self, now: float) -> None:
+        """Measure from now on how much the client takes."""
+        self.watched_since, self._taken_before = now, self.sock.taken
 
     def say_no_more(self) -> bool:
         """Tell the client that nothing follows; return whether the connection is still there."""
@@ -86,77 +98,6 @@ class Connection(gthread.TConn):  # type: ignore[misc]
         except OSError:
             return False
         return True
-
-
-class _Corked:
-    """A socket that reads without waiting, and sends what is written to it in one piece."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._sock = sock
-        #: What the rest of an answer is read from, once the app has lent the connection to it.
-        self.feed: Feed | None = None
-        self._written: list[bytes] = []
-        self._size = 0
-        self.fileno = sock.fileno
-        self.shutdown = sock.shutdown
-        self.close = sock.close
-        # A client that does not read keeps its thread until the timeout of the listener ends that.
-        sock.setblocking(True)
-
-    def recv(self, size: int) -> bytes:
-        """Return what has come. Raises BlockingIOError when nothing has."""
-        return self._sock.recv(size, socket.MSG_DONTWAIT)
-
-    def sendall(self, data: bytes) -> None:
-        """Keep the data until there is much, or until `flush`; drop it while the connection is lent."""
-        if self.feed is not None:
-            return
-        self._written.append(data)
-        self._size += len(data)
-        if self._size > _PIECE:
-            self.flush()
-
-    send = sendall
-
-    def flush(self) -> None:
-        """Send what was kept. Raises OSError when the client is gone, or does not read."""
-        written, self._written, self._size = self._written, [], 0
-        if written:
-            self._sock.sendall(b"".join(written))
-
-    def lend(self, feed: Feed) -> None:
-        """Send what was written, and leave it to the feed what follows. Raises OSError as `flush`."""
-        self.flush()
-        with suppress(OSError):  # Not every kind of socket knows it.
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE)
-        self.feed = feed
-
-    def take_back(self) -> None:
-        """Take the connection back from its feed, which is read no more."""
-        feed, self.feed = self.feed, None
-        if feed is not None:
-            feed.close()
-
-    def offer(self, data: bytes) -> int:
-        """Send what the client takes without waiting; return how many bytes. Raises OSError if it is gone."""
-        try:
-            return self._sock.send(data, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return 0
-
-    def say(self, data: bytes) -> None:
-        """Send a little at once and without waiting, to nobody if the client is gone or does not read."""
-        try:
-            self._sock.send(data, socket.MSG_DONTWAIT)
-        except OSError:
-            return
-
-    def setblocking(self, flag: bool) -> None:
-        """Take no notice: reading never waits here, and writing does."""
-
-    def gettimeout(self) -> float | None:
-        """Return None, as for a socket that waits."""
-        return None
 
 
 class _Gathered:
@@ -175,7 +116,7 @@ class _Gathered:
         """Return the next bytes, none at the end. Raises LimitRequestHeaders where an endless head stops."""
         if self._incoming is not None:
             self._rest, self._incoming = memoryview(self._incoming.document()), None
-        piece = bytes(self._rest[: min(size, _PIECE)])
+        piece = bytes(self._rest[: min(size, PIECE)])
         # A view, even an empty one, keeps all of the request in memory.
         self._rest = self._rest[len(piece) :] if len(piece) < len(self._rest) else memoryview(b"")
         if self._endless and not piece:

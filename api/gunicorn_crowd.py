@@ -28,7 +28,7 @@ class Crowd:
         self.size = 0
         #: Address → how many of them it has.
         self.addresses: Counter[str] = Counter()
-        #: How many bytes of unfinished requests they have sent.
+        #: How many bytes of unfinished requests and of unread answers are kept for them.
         self.held = 0
         self._resting: dict[int, Connection] = {}  # by descriptor; who rests longest comes first
         self._served: dict[int, Connection] = {}  # by the thread that lets the app answer
@@ -51,7 +51,7 @@ class Crowd:
                 del self.addresses[conn.host]
 
     def hold(self, conn: Connection, size: int) -> None:
-        """Note how many bytes of its request a connection has sent, none once that is whole."""
+        """Note how many bytes are kept for a connection: of its unfinished request, or its unread answer."""
         if size != conn.held:
             with self._lock:
                 self.held += size - conn.held
@@ -79,6 +79,16 @@ class Crowd:
         """Take the one that has been resting longest, if any does."""
         with self._lock:
             return [self._resting.pop(number) for number in list(self._resting)[:1]]
+
+    def taken_slowest(self, least: int) -> list[Connection]:
+        """Take the one that takes least of its answer, if any leaves more than so many bytes unread."""
+        with self._lock:
+            slow = [
+                (conn.taken, conn.gives_up_at, descriptor)
+                for descriptor, conn in self._resting.items()
+                if conn.held > least and conn.sock.unsent
+            ]
+            return [self._resting.pop(min(slow)[2])] if slow else []
 
     def hurry(self, deadline: float) -> None:
         """Give those that rest no more time than until then."""

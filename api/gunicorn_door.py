@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: One thread hears of the next event, and nobody of a later one before it is waited for again.
 ONCE = select.EPOLLIN | select.EPOLLONESHOT
+#: The same, of room for more of an answer.
+ROOM = select.EPOLLOUT | select.EPOLLONESHOT
 #: Nobody hears of anything until then.
 NOT_YET = select.EPOLLONESHOT
 

@@ -57,7 +57,7 @@ class Feeds:
         if not self._is_open:
             self.start()
         conn.sock.feed.when_more(self.ring)
-        self._coming.put(_Client(conn, keeps))
+        self._coming.put(_Client(conn, keeps, conn.sock.uncorked()))
         self.ring()
 
     def start(self) -> None:

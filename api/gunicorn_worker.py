@@ -2,8 +2,9 @@
 
 Until then a client costs one file descriptor. All threads wait for the same events, and each event goes to
 one of them: it reads what has come and, if a request is whole by then, answers it in the same breath. To hand
-it to another thread would cost more than Flask does. The main thread only keeps the time. What cannot be
-taken in (too long, broken, too late, too many) is refused in the JSON shape of the bus.
+it to another thread would cost more than Flask does. Nor does an answer keep its thread: what its client does
+not take at once is an event of its own. The main thread only keeps the time. What cannot be taken in (too
+long, broken, too late, too many) is refused in the JSON shape of the bus.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from api.errors import Refused
 from api.framing import Incoming
 from api.gunicorn_connection import Connection, write_error
 from api.gunicorn_crowd import Crowd
-from api.gunicorn_door import NOT_YET, ONCE, Door
+from api.gunicorn_door import NOT_YET, ONCE, ROOM, Door
 from api.gunicorn_feeds import Feeds
 from api.gunicorn_threads import Threads
 from api.gunicorn_trial import trouble_with
@@ -43,7 +44,10 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
     linger = 2.0
     #: How many connections one address may have. Behind a proxy all clients have the proxy's.
     most_per_address = 256
-    #: Bytes of unfinished requests that are held before the long ones among them are refused.
+    #: Seconds after which a client has to have taken some of its answer, and bytes in each of them.
+    patience, least_rate = 15.0, 4096
+    #: Bytes of unfinished requests and unread answers that are held before the slowest readers of long
+    #: answers are given up, and then long requests are refused.
     most_held = 128 << 20
     clock: Clock = SystemClock()
     #: What all threads wait for, and the threads; made after the fork.
@@ -127,6 +131,9 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
         self._let_rest(conn)
 
     def _hear(self, conn: Connection) -> None:
+        if conn.sock.unsent and not conn.is_lingering:
+            self._send_on(conn)
+            return
         data = conn.read()
         if data is None or (data and conn.is_lingering):
             self._let_rest(conn)
@@ -147,46 +154,90 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
             except Refused as refused:
                 self._turn_away(refused, conn)
                 return
-            if conn.incoming.whole and not self._answer(conn, is_last=not data):
+            if conn.incoming.whole and not self._answer(conn, data):
                 return
         self.crowd.hold(conn, conn.incoming.size)
-        if self.crowd.held > self.most_held and conn.held > _LONG:
+        if conn.held > _LONG and self._holds_too_much():
             self._turn_away(Refused("server_busy", "Too much is being sent at once.", hint=_TRY_AGAIN), conn)
             return
         conn.answer_expectation()
         self._let_rest(conn)
 
-    def _answer(self, conn: Connection, *, is_last: bool) -> bool:
+    def _answer(self, conn: Connection, behind: bytes) -> bool:
         """Let the app answer the request that came; return whether another one may follow at once."""
         self.crowd.hold(conn, 0)
         conn.hand_over(Incoming(self.max_body))
         self.crowd.begin(conn)
-        keeps = self.handle(conn)
+        conn.keeps = self.handle(conn)
         self.crowd.end()
         if conn.is_taken_over:
             return False
         if conn.sock.feed is not None:
-            self.feeds.take(conn, keeps=keeps and is_last)
+            self.feeds.take(conn, keeps=conn.keeps and not behind)
             return False
-        if not (conn.flush() and keeps):
+        is_reached = conn.flush()
+        if is_reached and conn.sock.unsent:
+            conn.behind = behind
+            self._wait_for_room(conn)
+            return False
+        if not (is_reached and conn.keeps):
             self._let_linger(conn)
             return False
         conn.gives_up_at = self._in(self.cfg.keepalive)
         return True
 
+    def _wait_for_room(self, conn: Connection) -> None:
+        """Send the rest of an answer as its client takes it, and answer nothing else before."""
+        self.crowd.hold(conn, conn.sock.kept + len(conn.behind))
+        conn.watch(self.clock.monotonic())
+        conn.gives_up_at = self._in(self.patience)
+        self._let_rest(conn, ROOM)
+        self._holds_too_much()
+
+    def _send_on(self, conn: Connection) -> None:
+        """Send what there is room for; once that was all, go on with what came behind the request."""
+        if not conn.flush():
+            self._forget(conn)
+        elif conn.sock.unsent:
+            self._let_rest(conn, ROOM)
+        elif conn.keeps:
+            data, conn.behind = conn.behind, b""
+            conn.gives_up_at = self._in(self.cfg.keepalive)
+            self._gather(conn, data)
+        else:
+            self._let_linger(conn)
+
+    def _look_after(self, conn: Connection) -> None:
+        """Break an answer off whose client has hardly taken any of it since it was last looked after."""
+        seconds = self.clock.monotonic() - conn.watched_since
+        if conn.taken < seconds * self.least_rate:
+            self._break_off(conn)
+        else:
+            self._wait_for_room(conn)
+
+    def _holds_too_much(self) -> bool:
+        """Return whether more is held than may be, even after slow readers were given up."""
+        while self.crowd.held > self.most_held and (slowest := self.crowd.taken_slowest(_LONG)):
+            for conn in slowest:
+                self._with(conn, self._break_off)
+        return self.crowd.held > self.most_held
+
     def _in(self, seconds: float) -> float:
         """Return that moment; it is not far when the worker stops."""
         return self.clock.monotonic() + (seconds if self.alive else min(seconds, self.linger))
 
-    def _let_rest(self, conn: Connection) -> None:
-        """Wait for more from the client; whoever hears of it has the connection then."""
+    def _let_rest(self, conn: Connection, until: int = ONCE) -> None:
+        """Wait for more from the client, or for room; whoever hears of it has the connection then."""
         descriptor = self.crowd.rest(conn)
         try:
-            self.events.modify(descriptor, ONCE)
+            self.events.modify(descriptor, until)
         except OSError:  # Its time was up, and the main thread has closed it already.
             return
 
     def _give_up(self, conn: Connection) -> None:
+        if conn.sock.unsent and not conn.is_lingering:
+            self._look_after(conn)
+            return
         if conn.is_lingering or not conn.incoming.size:
             self._forget(conn)
             return
@@ -210,6 +261,11 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
             self._let_rest(conn)
         else:
             self._forget(conn)
+
+    def _break_off(self, conn: Connection) -> None:
+        """Close a connection whose client does not read; the machine is to keep nothing for it either."""
+        conn.sock.reset()
+        self._forget(conn)
 
     def _forget(self, conn: Connection) -> None:
         conn.close()

@@ -269,13 +269,6 @@ class UnknownName(BusError):
         self.name = name
 
 
-#: What can be wrong with one job among many, which is no fault of the others.
-OF_ONE_JOB = (
-    *(JobNotFound, JobExpired, RecordDamaged, JobEnded, JobNotEnded),
-    *(UnknownAction, BrokenAction, InvalidParams),
-)
-
-
 class Steering(Exception):
     """What an action raises to say how its attempt is to end. No failure of the bus."""
 

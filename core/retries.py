@@ -5,13 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from core.errors import OF_ONE_JOB, BusError, JobNotEnded
+from core.errors import (
+    BrokenAction,
+    BusError,
+    InvalidParams,
+    JobEnded,
+    JobExpired,
+    JobNotEnded,
+    JobNotFound,
+    RecordDamaged,
+    UnknownAction,
+)
 from core.jobs import Job, Json
 
 if TYPE_CHECKING:
     from core.admission import Admission
     from core.engine import Engine
 
+#: What can be wrong with one job among many, which is no fault of the others.
+OF_ONE_JOB = (
+    *(JobNotFound, JobExpired, RecordDamaged, JobEnded, JobNotEnded),
+    *(UnknownAction, BrokenAction, InvalidParams),
+)
 #: By the id of the ended job, in the order in which they were asked for.
 Outcomes = dict[str, Job | BusError]
 

@@ -1,5 +1,6 @@
 """The event loop's half of the server: framing, deadlines, limits, and the trial of gunicorn's insides."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -20,8 +21,8 @@ from hypothesis import strategies as st
 from api.chunks import MOST_LINE, MOST_TRAILERS, Chunks
 from api.errors import Refused
 from api.framing import MOST_HEAD, Incoming
-from api.gunicorn_connection import _Corked
 from api.gunicorn_crowd import Crowd
+from api.gunicorn_socket import Corked
 from api.gunicorn_threads import Threads
 from api.gunicorn_trial import _echo, trouble_with
 from api.gunicorn_worker import GatheringWorker
@@ -603,16 +604,181 @@ def test_a_request_that_breaks_the_worker_costs_its_own_connection_only(stage):
 
 def test_an_answer_is_sent_in_one_piece_and_a_long_one_as_it_comes():
     socket = Mock()
-    corked = _Corked(socket)
+    socket.send.side_effect = lambda data, flags: len(data)
+    corked = Corked(socket)
 
     corked.sendall(b"head")
     corked.sendall(b"body")
-    held_back = socket.sendall.call_count
+    held_back = socket.send.call_count
     corked.flush()
     corked.sendall(b"x" * 70_000)
 
-    sent = [call.args[0] for call in socket.sendall.call_args_list]
+    sent = [bytes(call.args[0]) for call in socket.send.call_args_list]
     assert (held_back, sent) == (0, [b"headbody", b"x" * 70_000])
+    assert (corked.unsent, corked.kept) == (0, 0)
+
+
+def test_what_the_client_does_not_take_is_kept_in_its_order():
+    taken = []
+    room = [3, 0, 4, 0, 100_000, 100_000]
+
+    def send(data, flags):
+        if not (size := room.pop(0)):
+            raise BlockingIOError
+        taken.append(bytes(data[:size]))
+        return len(taken[-1])
+
+    corked = Corked(Mock(send=send))
+
+    corked.sendall(b"abcdefgh" * 10_000)
+    corked.sendall(b"behind")
+    corked.flush()
+    kept = corked.kept
+    while corked.unsent:
+        corked.flush()
+
+    assert kept == 80_006
+    assert b"".join(taken) == b"abcdefgh" * 10_000 + b"behind"
+    assert (corked.unsent, corked.kept) == (0, 0)
+
+
+LARGE = 8 << 20  # bytes: more than the machine keeps for one connection
+
+
+def large(environ, start_response):
+    """Answer with the path, far too often for a client's machine to take it unread."""
+    body = environ["PATH_INFO"].encode() * (LARGE // len(environ["PATH_INFO"]))
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def asked(*paths):
+    """Return requests for the paths, all in one."""
+    return b"".join(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path for path in paths)
+
+
+def read_slowly(stage, client, until):
+    """Read what the server sends, which sends more only where there is room, until it has sent so much."""
+    data, closed = b"", False
+    while not closed and len(data) < until:
+        piece, closed = heard(client)
+        data += piece
+        stage.settle()
+    return data, closed
+
+
+@pytest.fixture
+def readers(stage):
+    """A stage whose app answers at length."""
+
+    def build(**settings):
+        built = stage(**settings)
+        built.worker.wsgi = large
+        return built
+
+    return build
+
+
+def test_an_answer_that_is_not_read_takes_no_thread(readers):
+    stage = readers()
+    silent = stage.client(asked(b"/silent"))
+
+    stage.worker.wsgi = _echo  # There are no threads here: whoever is answered now is so beside the silent.
+    beside = heard(stage.client(SIZED))
+
+    assert beside[0].startswith(b"HTTP/1.1 200 OK")
+    assert stage.worker.crowd.held > LARGE
+    data, closed = read_slowly(stage, silent, LARGE)
+    assert (data.count(b"/silent"), closed) == (LARGE // 7, False)
+    assert stage.worker.crowd.held == 0
+
+
+def test_what_came_behind_is_answered_in_order_once_there_is_room_and_not_before(readers):
+    stage = readers()
+    whole = asked(b"/a", b"/b", b"/c")
+    client = stage.client(whole[:-3])
+    served = stage.worker.nr
+
+    data, _ = read_slowly(stage, client, 2 * LARGE)
+    stage.send(client, whole[-3:] + asked(b"/d"))
+    rest, closed = read_slowly(stage, client, 2 * LARGE)
+
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in (data + rest).split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert (served, closed) == (1, False)
+    assert bodies == [path * (LARGE // 2) for path in (b"/a", b"/b", b"/c", b"/d")]
+
+
+def test_who_asked_to_close_is_closed_behind_a_long_answer(readers):
+    stage = readers()
+    client = stage.client(asked(b"/a")[:-2] + b"Connection: close\r\n\r\n" + asked(b"/b"))
+
+    data, closed = read_slowly(stage, client, 3 * LARGE)
+
+    assert closed
+    assert data.partition(b"\r\n\r\n")[2] == b"/a" * (LARGE // 2)
+
+
+@pytest.mark.parametrize("read", [0, 1024])
+def test_who_takes_hardly_any_of_an_answer_is_given_up(readers, read):
+    stage = readers()
+    client = stage.client(asked(b"/a", b"/b"))
+
+    counts = []
+    for _ in range(8):
+        stage.after(4.0)
+        counts.append(stage.worker.crowd.size)
+        if counts[-1] and read:
+            client.recv(read)
+        stage.settle()
+
+    assert (counts[2], counts[-1], stage.worker.crowd.held) == (1, 0, 0)
+
+
+def test_who_takes_enough_gets_all_of_an_answer_however_long_that_lasts(readers):
+    stage = readers()
+    client = stage.client(asked(b"/a"))
+
+    data = b""
+    while len(data) < LARGE:
+        with contextlib.suppress(BlockingIOError):
+            data += client.recv(200_000)
+        stage.after(10.0)
+
+    assert stage.clock.monotonic() > 300
+    assert data.partition(b"\r\n\r\n")[2] == b"/a" * (LARGE // 2)
+
+
+def test_the_slowest_readers_are_given_up_while_too_much_is_held(readers):
+    stage = readers(most_held=2 * LARGE + LARGE // 2)
+    slow, reading = stage.client(asked(b"/slow")), stage.client(asked(b"/reading"))
+    stage.after(1.0)
+    start = reading.recv(200_000)
+    latest = stage.client(asked(b"/latest"))
+
+    sizes = stage.worker.crowd.size
+    stage.worker.wsgi = _echo
+    beside = heard(stage.client(SIZED))[0]
+    rest, _ = read_slowly(stage, reading, LARGE - len(start))
+
+    assert sizes == 2
+    assert read_slowly(stage, slow, LARGE)[1]
+    assert beside.startswith(b"HTTP/1.1 200 OK")
+    assert (start + rest).count(b"/reading") == LARGE // 8
+    assert not read_slowly(stage, latest, LARGE)[1]
+
+
+def test_a_worker_that_stops_gives_who_does_not_read_no_more_time_than_who_lingers(readers):
+    stage = readers()
+    silent, reading = stage.client(asked(b"/silent")), stage.client(asked(b"/reading"))
+
+    stage.worker.alive = False
+    stage.worker._cap_keepalive(stage.clock.monotonic() + 2.0)
+    data, _ = read_slowly(stage, reading, LARGE // 2)
+    stage.after(2.1)
+    rest, _ = read_slowly(stage, reading, LARGE - len(data))
+
+    assert (data + rest).count(b"/reading") == LARGE // 8
+    assert read_slowly(stage, silent, LARGE)[1]
 
 
 def test_many_threads_answer_each_request_once(stage):

@@ -1,5 +1,6 @@
-"""Promise 17: clients that stall, drip or never leave cost descriptors, not threads; the API answers on."""
+"""Promise 17: clients that stall, drip, do not read or never leave cost descriptors, not threads."""
 
+import select
 import socket
 import statistics
 import threading
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.alone
 CROWD = 200
 CALLS = 40
 FOR_EVER = 3600.0  # seconds
+SMALL = 2048  # bytes that a client's machine takes unread: about so many
 POST = b"POST /inbound HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+LARGE = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #: How a client stalls → what it has sent by then.
 STALLS = {
     "says nothing": b"",
@@ -25,7 +28,10 @@ STALLS = {
     "stops in a chunk": POST + b'Transfer-Encoding: chunked\r\n\r\n3e8\r\n{"action"',
     "drips a byte a second": POST + b"Content-Length: 1000\r\n\r\n",
     "stays after its last answer": b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "reads nothing": LARGE * 20,
+    "reads 1 KiB every 4 s": LARGE * 20,
 }
+READERS = [stall for stall in STALLS if stall.startswith("reads")]
 #: The server's own settings, but for what a test sets otherwise.
 SETTINGS = """
 import runpy
@@ -36,14 +42,15 @@ start = post_worker_init
 def post_worker_init(worker):
     start(worker)
     worker.deadline = {deadline}
+    worker.patience = {patience}
 """
 
 
 @contextmanager
-def a_server(folder, *, deadline=10.0, worker_class="api.gunicorn_worker.GatheringWorker"):
-    """Run a bus whose requests must arrive within `deadline` seconds."""
+def a_server(folder, *, worker_class="api.gunicorn_worker.GatheringWorker", deadline=10.0, patience=15.0):
+    """Run a bus whose requests must arrive, and some of whose answers be read, within these seconds."""
     settings = folder / "settings.py"
-    settings.write_text(SETTINGS.format(deadline=deadline, worker_class=worker_class))
+    settings.write_text(SETTINGS.format(worker_class=worker_class, deadline=deadline, patience=patience))
     with a_bus(folder, command=(*GUNICORN[:-1], str(settings)), AAFAI_ENGINE="memory:") as bus:
         yield bus
 
@@ -52,25 +59,33 @@ def a_server(folder, *, deadline=10.0, worker_class="api.gunicorn_worker.Gatheri
 def a_crowd(bus, stall):
     """Connect 200 clients that stall in the same way, and hang up at the end."""
     with ExitStack() as connected:
-        clients = [connected.enter_context(connection(bus)) for _ in range(CROWD)]
+        room = SMALL if stall in READERS else None
+        clients = [connected.enter_context(connection(bus, room=room)) for _ in range(CROWD)]
         for client in clients:
             client.sendall(STALLS[stall])
         if stall == "drips a byte a second":
-            connected.enter_context(dripping(clients))
+            connected.enter_context(repeating(lambda client: client.send(b" "), clients, seconds=1))
+        if stall == "reads 1 KiB every 4 s":
+            connected.enter_context(repeating(read_a_little, clients, seconds=4))
         yield clients
 
 
+def read_a_little(client):
+    """Take 1 KiB if that much has come."""
+    client.recv(1024, socket.MSG_DONTWAIT)
+
+
 @contextmanager
-def dripping(clients):
-    """Send a byte a second from each client."""
+def repeating(step, clients, *, seconds):
+    """Take the step with each client every so many seconds."""
     done = threading.Event()
 
     def drip():
-        while not done.wait(1):
+        while not done.wait(seconds):
             for client in clients:
                 try:
-                    client.send(b" ")
-                except OSError:  # The server has closed it.
+                    step(client)
+                except OSError:  # The server has closed it, or nothing has come.
                     continue
 
     dripper = threading.Thread(target=drip)
@@ -82,10 +97,14 @@ def dripping(clients):
         dripper.join()
 
 
-def connection(bus):
+def connection(bus, *, room=None):
     """Connect to the server; nothing is held back in order to send more at once."""
-    client = socket.create_connection(("127.0.0.1", int(bus.url.rpartition(":")[2])), timeout=30)
+    client = socket.socket()
+    if room is not None:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+    client.settimeout(30)
     client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.connect(("127.0.0.1", int(bus.url.rpartition(":")[2])))
     return client
 
 
@@ -126,7 +145,7 @@ def test_the_api_answers_and_the_server_stops_while_clients_stall(tmp_path, stal
     assert (len(unloaded), len(loaded), status) == (CALLS, CALLS, 0)
 
 
-@pytest.mark.parametrize("stall", STALLS)
+@pytest.mark.parametrize("stall", [stall for stall in STALLS if stall not in READERS])
 def test_every_stalled_client_is_closed_at_the_deadline(tmp_path, stall):
     with a_server(tmp_path, deadline=1.0) as bus, a_crowd(bus, stall) as clients:
         answers = [everything(client) for client in clients]
@@ -139,6 +158,23 @@ def test_every_stalled_client_is_closed_at_the_deadline(tmp_path, stall):
     lost = answers.count(b"") if stall.startswith("drips") else 0
     assert sum(answer.startswith(expected) for answer in answers) == CROWD - lost
     assert lost < CROWD
+
+
+@pytest.mark.parametrize("stall", READERS)
+def test_every_client_that_hardly_reads_is_given_up(tmp_path, stall):
+    with a_server(tmp_path, patience=1.0) as bus, a_crowd(bus, stall) as clients:
+        given_up = sum(was_reset(client) for client in clients)
+
+        assert bus.stop() == 0
+
+    assert given_up == CROWD
+
+
+def was_reset(client):
+    """Return whether the server ends the connection, of which nothing is read to find out."""
+    end = select.poll()
+    end.register(client, 0)
+    return bool(end.poll(30_000))
 
 
 @pytest.mark.parametrize("stall", STALLS)
@@ -188,6 +224,15 @@ def test_requests_sent_at_once_are_answered_in_their_order(bus):
         statuses = [status_of(stream) for _ in paths]
 
     assert statuses == [200, 404, 400, 200]
+
+
+def test_all_is_answered_in_order_to_who_reads_slowly_but_does(bus):
+    with connection(bus, room=SMALL) as client:
+        client.sendall(LARGE * 3 + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        stream = client.makefile("rb")
+        statuses = [status_of(stream) for _ in range(4)]
+
+    assert statuses == [200, 200, 200, 404]
 
 
 def test_a_large_body_in_small_chunks_is_taken_in(bus):

@@ -8,6 +8,7 @@ import queue
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -290,6 +291,7 @@ def test_a_full_disk_stops_no_publisher_and_is_said_once(
     first = said.get(timeout=10)
     while len(refused) < 4:
         journal.send(an_event(101))
+        threading.Event().wait(0.001)  # What is sent meanwhile has to be written afterwards.
     full[0] = False
     journal.send(an_event(500))
     second = said.get(timeout=10)
