@@ -29,8 +29,8 @@ PROMISES = {
     "looked at once more.",
     "P16": "**The disk cannot be filled by the queue:** new jobs are refused while room remains to "
     "finish the accepted ones.",
-    "P17": "**Stalled, dripping or silent clients take no thread, nor do slow readers:** a request is gathered "
-    "and an answer sent without waiting, and given up after a while.",
+    "P17": "**Stalled, dripping or silent clients take no thread, nor do slow readers:** a request is "
+    "gathered and an answer sent without waiting, and given up after a while.",
     "P18": "**Data is never code:** no pickle, no YAML tag and no import by a string of a request.",
     "P19": "**A browser and a fetch cannot reach private addresses** unless a setting allows it.",
     "P20": "**Secrets of the settings stay out** of answers, `/metrics`, pages, errors, the log, results"
