@@ -164,7 +164,7 @@ def test_when_others_take_the_last_block_the_reserve_lets_every_accepted_job_end
         )
         assert len(ended) == len(accepted)
         assert unended(engine) == 0
-        # How much was accepted in the last moment before the door closed differs, and so does what is left now.
+        # How much was accepted in the last moment before the door closed differs, and so does what is left.
         engine.purge(NOW + 1)
         assert insisted(engine, lambda: engine.add(a_job())) is not None
 
