@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import BATCH, ID, JOB_ID, KEY, TEXT, closed, optional, shape
 
 if TYPE_CHECKING:
     from core.actions import ActionSpec
@@ -16,31 +17,16 @@ POLL_EXAMPLE = '{"job_ids": ["01935b7e-6c00-7aaa-8bbb-0123456789ab"]}'
 PURGE_EXAMPLE = '{"days": 7}'
 
 _TAG = "aafai-bus"
-_JOB_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
-_HEX = "[0-9a-fA-F]"
-_ID: Mapping[str, Any] = {
-    "type": "string",
-    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
-    "description": "A UUIDv7.",
-}
-_IDS: Mapping[str, Any] = {"type": "array", "minItems": 1, "maxItems": 1000, "items": _ID}
-_TEXT: Mapping[str, Any] = {"type": "string"}
+_IDS: Mapping[str, Any] = {"type": "array", "minItems": 1, "maxItems": 1000, "items": ID}
 _KEY: Mapping[str, Any] = {
-    "type": "string",
-    "pattern": "^[ -~\xa1-\xac\xae-\xff]{1,255}$",
+    **KEY,
     "description": "The same key and body are the same job. The header Idempotency-Key may carry it.",
 }
-_BATCH: Mapping[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"}
 _LIGHT: Mapping[str, Any] = {"const": "status", "description": "Leave results out."}
 
 
-def _optional(schema: Mapping[str, Json]) -> Mapping[str, Json]:
-    """Return a schema that allows null too, which means the same as leaving the field out."""
-    return {"anyOf": [schema, {"type": "null"}], "description": schema.get("description", "")}
-
-
 _OPTIONS: Mapping[str, Any] = {
-    "priority": _optional(
+    "priority": optional(
         {"type": "integer", "minimum": 0, "maximum": 9, "default": 5, "description": "The higher goes first."}
     ),
     "run_after": {
@@ -59,10 +45,10 @@ _OPTIONS: Mapping[str, Any] = {
             {"type": "null"},
         ],
     },
-    "max_attempts": _optional({"type": "integer", "minimum": 1, "maximum": 100}),
-    "batch": _optional(_BATCH),
-    "idempotency_key": _optional(_KEY),
-    "callback_url": _optional(
+    "max_attempts": optional({"type": "integer", "minimum": 1, "maximum": 100}),
+    "batch": optional(BATCH),
+    "idempotency_key": optional(_KEY),
+    "callback_url": optional(
         {
             "type": "string",
             "pattern": r"^https?://([a-z0-9-]{1,40}\.)+[a-z]{2,20}(/[A-Za-z0-9_/.~%-]*)?(\?[A-Za-z0-9_=&.~%-]*)?$",
@@ -80,7 +66,7 @@ def submission_schema(actions: Mapping[str, ActionSpec]) -> Mapping[str, Json]:
         "type": "object",
         "properties": {
             "jobs": {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"anyOf": singles}},
-            "batch": _optional(_BATCH),
+            "batch": optional(BATCH),
         },
         "required": ["jobs"],
         "additionalProperties": False,
@@ -97,20 +83,12 @@ def _single(name: str, spec: ActionSpec) -> Mapping[str, Json]:
         "type": "object",
         "properties": {
             "action": {"const": name},
-            "params": params if needed else _optional(params),
+            "params": params if needed else optional(params),
             **_OPTIONS,
         },
         "required": ["action", "params"] if needed else ["action"],
         "additionalProperties": False,
     }
-
-
-def _object(required: str, **properties: Json) -> Mapping[str, Json]:
-    return {"type": "object", "required": required.split(), "properties": properties}
-
-
-def _closed(required: str, **properties: Json) -> Mapping[str, Json]:
-    return {**_object(required, **properties), "additionalProperties": False}
 
 
 INBOUND = Operation(
@@ -135,18 +113,18 @@ INBOUND = Operation(
             "Stored.",
             {
                 "anyOf": [
-                    _object("status job_id", status={"const": "received"}, job_id=_ID),
-                    _object(
+                    shape("status job_id", status={"const": "received"}, job_id=ID),
+                    shape(
                         "status job_ids batch",
                         status={"const": "received"},
-                        job_ids={"type": "array", "items": _ID},
-                        batch=_TEXT,
+                        job_ids={"type": "array", "items": ID},
+                        batch=TEXT,
                     ),
                 ]
             },
             {
-                "one": {"status": "received", "job_id": _JOB_ID},
-                "many": {"status": "received", "job_ids": [_JOB_ID], "batch": "night"},
+                "one": {"status": "received", "job_id": JOB_ID},
+                "many": {"status": "received", "job_ids": [JOB_ID], "batch": "night"},
             },
         )
     },
@@ -160,17 +138,17 @@ INBOUND = Operation(
 )
 
 _STATUS: Mapping[str, Any] = {"enum": ["pending", "complete", "failed", "cancelled"]}
-_VIEW = _object("job_id status", job_id=_ID, status=_STATUS)
+_VIEW = shape("job_id status", job_id=ID, status=_STATUS)
 _PENDING: Json = {
-    "job_id": _JOB_ID,
+    "job_id": JOB_ID,
     "status": "pending",
     "message": "Job not yet complete.",
     "state": "running",
     "progress": {"fraction": 0.5, "message": "page 3 of 6", "at": "2026-01-01T12:00:00+00:00"},
 }
-_COMPLETE: Json = {"job_id": _JOB_ID, "status": "complete", "result": {"waited": 2}}
+_COMPLETE: Json = {"job_id": JOB_ID, "status": "complete", "result": {"waited": 2}}
 _FAILED: Json = {
-    "job_id": _JOB_ID,
+    "job_id": JOB_ID,
     "status": "failed",
     "error": "It took longer than 60 s.",
     "code": "timeout",
@@ -182,7 +160,7 @@ def _gone(sentence: str, code: str) -> Answer:
         "code": code,
         "message": sentence,
         "hint": "",
-        "job_id": _JOB_ID,
+        "job_id": JOB_ID,
         "status": "failed",
         "error": sentence,
     }
@@ -194,7 +172,7 @@ OUTBOUND = Operation(
     tag=_TAG,
     description="Reading changes nothing. The answer bears an ETag; If-None-Match gets a 304.",
     parameters=[
-        Parameter(name="job_id", description="As POST /inbound answered it.", schema=_ID, required=True),
+        Parameter(name="job_id", description="As POST /inbound answered it.", schema=ID, required=True),
         Parameter(
             name="wait",
             description="Hold the answer until the job ends, so many seconds at most.",
@@ -226,20 +204,20 @@ OUTBOUND_MANY = Operation(
     " `result_left_out`: fetch them one by one. `next_poll_seconds` is null when every job has ended.",
     body={
         "anyOf": [
-            _closed("job_ids", job_ids=_IDS, fields=_optional(_LIGHT)),
-            _closed("batch", batch=_BATCH, cursor=_ID, fields=_optional(_LIGHT)),
+            closed("job_ids", job_ids=_IDS, fields=optional(_LIGHT)),
+            closed("batch", batch=BATCH, cursor=ID, fields=optional(_LIGHT)),
         ]
     },
-    body_examples={"ids": {"job_ids": [_JOB_ID]}, "batch": {"batch": "night", "fields": "status"}},
+    body_examples={"ids": {"job_ids": [JOB_ID]}, "batch": {"batch": "night", "fields": "status"}},
     answers={
         200: Answer(
             "How the jobs stand, in the order asked for; a batch newest first.",
-            _object(
+            shape(
                 "jobs counts next_poll_seconds",
                 jobs={"type": "array", "items": _VIEW},
                 counts={"type": "object", "additionalProperties": {"type": "integer"}},
                 next_poll_seconds={"type": ["integer", "null"]},
-                next_cursor=_TEXT,
+                next_cursor=TEXT,
             ),
             {
                 "two": {
@@ -266,7 +244,7 @@ QUEUES = Operation(
     answers={
         200: Answer(
             "The lists.",
-            _object(
+            shape(
                 "inbound processing outbound failed consumed counts",
                 **{
                     name: {"type": "array", "items": _VIEW}
@@ -282,12 +260,12 @@ PURGE = Operation(
     summary="Remove jobs that ended so many days ago",
     tag=_TAG,
     scope="admin",
-    body=_closed("days", days={"type": "number", "minimum": 0, "maximum": 36500}),
+    body=closed("days", days={"type": "number", "minimum": 0, "maximum": 36500}),
     body_examples={"week": {"days": 7}},
     answers={
         200: Answer(
             "Removed.",
-            _object("status message", status={"const": "ok"}, message=_TEXT),
+            shape("status message", status={"const": "ok"}, message=TEXT),
             {"week": {"status": "ok", "message": "Removed 3 jobs that ended more than 7 days ago."}},
         )
     },

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from api.jobs_schemas import ACTION, BATCH, CREATED, SUBMITTING, TEXT, THE_KEY, shape
+from api.jobs_schemas import ACTION, CREATED, SUBMITTING, THE_KEY
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import BATCH, TEXT, shape
 from core.timing import LONGEST
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.details import Saying
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import ID, TEXT, TEXT_OR_NULL, TIME_OR_NULL
 
 if TYPE_CHECKING:
     from core.jobs import Json
@@ -20,30 +21,21 @@ SAYINGS: Mapping[str, Saying] = {
 
 _TAG = "Agent Scheduler"
 _AN_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
-_HEX = "[0-9a-fA-F]"
-_ID: Mapping[str, Any] = {
-    "type": "string",
-    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
-    "description": "A UUIDv7.",
-}
 _STATUS: Mapping[str, Any] = {"enum": ["queued", "running", "success", "failed", "cancelled"]}
-_TEXT: Mapping[str, Any] = {"type": "string"}
-_TEXT_OR_NULL: Mapping[str, Any] = {"type": ["string", "null"]}
-_TIME_OR_NULL: Mapping[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _COLUMNS: Mapping[str, Any] = {
-    "id": _ID,
-    "task_id": {**_ID, "description": "The same as `id`."},
-    "scheduled_task_id": {**_TEXT_OR_NULL, "description": "The scheduled task that this is a run of."},
-    "agent_name": _TEXT,
-    "task_name": _TEXT,
+    "id": ID,
+    "task_id": {**ID, "description": "The same as `id`."},
+    "scheduled_task_id": {**TEXT_OR_NULL, "description": "The scheduled task that this is a run of."},
+    "agent_name": TEXT,
+    "task_name": TEXT,
     "status": _STATUS,
-    "function_path": _TEXT,
+    "function_path": TEXT,
     "args": {"type": "array"},
     "kwargs": {"type": "object"},
     "result": {"description": "What the function returned; null until the execution succeeded."},
-    "error": _TEXT_OR_NULL,
-    "started_at": _TIME_OR_NULL,
-    "completed_at": _TIME_OR_NULL,
+    "error": TEXT_OR_NULL,
+    "started_at": TIME_OR_NULL,
+    "completed_at": TIME_OR_NULL,
     "created_at": {"type": "string", "format": "date-time"},
     "updated_at": {"type": "string", "format": "date-time"},
 }
@@ -66,7 +58,7 @@ _SUCCESS: Json = {
     "updated_at": "2026-01-01T12:00:02+00:00",
 }
 _PATH_ID = Parameter(
-    name="execution_id", place="path", required=True, schema=_ID, description="The `id` of an execution."
+    name="execution_id", place="path", required=True, schema=ID, description="The `id` of an execution."
 )
 _ONE = ("unknown_job", "bad_job_id", "expired", "record_damaged", "engine_unavailable")
 
@@ -77,8 +69,8 @@ EXECUTIONS = Operation(
     " 16 MiB in all are left out and marked `result_left_out`. The list bears an ETag; If-None-Match gets"
     " a 304.",
     parameters=[
-        Parameter(name="agent_name", description="Of this agent only.", schema=_TEXT),
-        Parameter(name="task_id", description="Runs of this scheduled task only.", schema=_TEXT),
+        Parameter(name="agent_name", description="Of this agent only.", schema=TEXT),
+        Parameter(name="task_id", description="Runs of this scheduled task only.", schema=TEXT),
         Parameter(name="status", description="In this status only.", schema=_STATUS),
         Parameter(
             name="limit",
@@ -117,7 +109,7 @@ CANCEL = Operation(
     answers={
         200: Answer(
             "Cancelled, or asked to stop.",
-            {"type": "object", "required": ["message"], "properties": {"message": _TEXT}},
+            {"type": "object", "required": ["message"], "properties": {"message": TEXT}},
             {"cancelled": {"message": "Execution cancelled successfully"}},
         )
     },

@@ -19,14 +19,12 @@ from api.executor_shapes import (
     SENT,
     STATUS,
     TASK_ID,
-    TEXT,
-    object_of,
     or_null,
     task_schema,
 )
 from api.executor_views import STATES
-from api.jobs_schemas import ID, KEY
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import ID, KEY, TEXT, shape
 
 if TYPE_CHECKING:
     from core.jobs import Json
@@ -112,7 +110,7 @@ TASKS = Operation(
     answers={
         200: Answer(
             "The page, and how many tasks there are on all of them.",
-            object_of(
+            shape(
                 "tasks total page page_size",
                 tasks={"type": "array", "items": A_TASK},
                 total=COUNT,
@@ -144,7 +142,7 @@ STATS = Operation(
     answers={
         200: Answer(
             "The statistics.",
-            object_of(
+            shape(
                 f"total_tasks {' '.join(f'{status}_tasks' for status in STATES)} avg_execution_time"
                 " success_rate tasks_by_problem tasks_by_worker",
                 total_tasks=COUNT,
@@ -182,7 +180,7 @@ LOGS = Operation(
     answers={
         200: Answer(
             "The entries, and how many there are in all.",
-            object_of("logs total", logs={"type": "array", "items": ENTRY}, total=COUNT),
+            shape("logs total", logs={"type": "array", "items": ENTRY}, total=COUNT),
             {
                 "created": {
                     "logs": [

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from api.executor_asks import PROBLEM_ID
 from api.executor_views import STATES, takes_tasks
+from api.schemas import TEXT, shape
 
 if TYPE_CHECKING:
     from core.actions import ActionSpec
     from core.jobs import Json
 
 TASK_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
-TEXT: Mapping[str, Any] = {"type": "string"}
 COUNT: Mapping[str, Any] = {"type": "integer", "minimum": 0}
 MOMENT: Mapping[str, Any] = {"type": "string", "format": "date-time"}
 STATUS: Mapping[str, Any] = {"enum": list(STATES)}
@@ -27,11 +27,6 @@ _PRIORITY: Mapping[str, Any] = {
     "description": "The higher goes first.",
 }
 _PROBLEM: Mapping[str, Any] = {"type": "string", "pattern": f"^{PROBLEM_ID}$"}
-
-
-def object_of(required: str, **properties: Json) -> Mapping[str, Json]:
-    """Return the schema of an object; `required` has the names of fields that are always there."""
-    return {"type": "object", "required": required.split(), "properties": properties}
 
 
 def or_null(schema: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -60,11 +55,11 @@ def _named(spec: ActionSpec) -> Mapping[str, Json]:
 
 
 def _body(title: str, parameters: Mapping[str, Json], required: str) -> dict[str, Json]:
-    shape = object_of(required, problem_id=_PROBLEM, parameters=parameters, priority=or_null(_PRIORITY))
-    return {**shape, "title": title, "additionalProperties": False}
+    schema = shape(required, problem_id=_PROBLEM, parameters=parameters, priority=or_null(_PRIORITY))
+    return {**schema, "title": title, "additionalProperties": False}
 
 
-A_TASK = object_of(
+A_TASK = shape(
     "id problem_id status parameters priority worker_id result error_details created_at updated_at started_at"
     " completed_at",
     id={"type": "string", "format": "uuid"},
@@ -75,7 +70,7 @@ A_TASK = object_of(
     worker_id=or_null(TEXT),
     result={"description": "What the action answered; null until the task is completed."},
     error_details=or_null(
-        object_of("code message attempt at", code=TEXT, message=TEXT, attempt=COUNT, at=MOMENT)
+        shape("code message attempt at", code=TEXT, message=TEXT, attempt=COUNT, at=MOMENT)
     ),
     created_at=MOMENT,
     updated_at=MOMENT,
@@ -131,7 +126,7 @@ CANCELLED: Mapping[str, Json] = {
     "error_details": {"code": "cancelled", "message": "Cancelled on request.", "attempt": 0, "at": _TIME},
     "completed_at": _TIME,
 }
-ENTRY = object_of(
+ENTRY = shape(
     "id task_id timestamp level message context",
     id=TEXT,
     task_id=TEXT,

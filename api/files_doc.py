@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from api.jobs_schemas import LOOKING, TEXT, THE_JOB, TIME, WHOLE, shape
+from api.jobs_schemas import LOOKING, THE_JOB, WHOLE
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import TEXT, TIME_OR_NULL, shape
 
 _TAG = "jobs"
 _FILE = {
@@ -26,7 +27,7 @@ FIND = Operation(
                 files={
                     "type": "array",
                     "items": shape(
-                        "name size type modified", name=TEXT, size=WHOLE, type=TEXT, modified=TIME
+                        "name size type modified", name=TEXT, size=WHOLE, type=TEXT, modified=TIME_OR_NULL
                     ),
                 },
                 more={"type": "boolean"},

@@ -11,13 +11,10 @@ from api.jobs_schemas import (
     A_JOB,
     A_SUMMARY,
     ACTION,
-    BATCH,
     CREATED,
     EVENT,
-    ID,
     IDS,
     JOB,
-    JOB_ID,
     LABELS,
     LOOKING,
     NEW_JOB_ID,
@@ -26,18 +23,14 @@ from api.jobs_schemas import (
     SINCE_IN_BODY,
     STATE,
     SUBMITTING,
-    TEXT,
     THE_JOB,
     THE_KEY,
-    TIME,
     WHOLE,
-    closed,
-    optional,
-    shape,
 )
 from api.jobs_views import SUMMARY
 from api.jobs_views import WHOLE as WHOLE_FIELDS
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import BATCH, ID, JOB_ID, TEXT, TIME_OR_NULL, closed, optional, shape
 from core.context import LEVELS
 
 if TYPE_CHECKING:
@@ -58,7 +51,9 @@ _FIELDS = "|".join((*SUMMARY, *WHOLE_FIELDS))
 _REASON = optional(
     {"type": "string", "pattern": f"^{REASON_PATTERN}$", "description": "Why; the job remembers it."}
 )
-_ENTRY = shape("offset at level source message", offset=WHOLE, at=TIME, level=TEXT, source=TEXT, message=TEXT)
+_ENTRY = shape(
+    "offset at level source message", offset=WHOLE, at=TIME_OR_NULL, level=TEXT, source=TEXT, message=TEXT
+)
 _AN_ENTRY: Json = {
     "offset": 0,
     "at": "2026-01-01T12:00:01+00:00",

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from api.jobs_query import MOST_JOBS
 from api.openapi import Answer, Parameter
+from api.schemas import ID, JOB_ID, KEY, TEXT, TIME_OR_NULL, Schema, shape
 from core.actions import QUEUE_NAME
 from core.jobs import Json, State
 from core.registry import ACTION_NAME
 from core.timing import LONGEST
 
-Schema = Mapping[str, Any]
-
-JOB_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
 NEW_JOB_ID = "01935b7f-2a10-7bbb-9ccc-ba9876543210"
 
-_HEX = "[0-9a-fA-F]"
-ID: Schema = {
-    "type": "string",
-    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
-    "description": "A UUIDv7.",
-}
 IDS: Schema = {"type": "array", "minItems": 1, "maxItems": MOST_JOBS, "items": ID}
-TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
-TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 #: One of the events of a stream, as its fields are read.
 EVENT: Schema = {"type": "object", "properties": {"id": TEXT, "event": TEXT, "data": TEXT}}
 STATE: Schema = {"enum": [state.value for state in State]}
 ACTION: Schema = {"type": "string", "pattern": f"^{ACTION_NAME.pattern}$"}
 QUEUE: Schema = {"type": "string", "pattern": f"^{QUEUE_NAME.pattern}$"}
-BATCH: Schema = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"}
-#: Whatever a header can carry that is printable.
-KEY: Schema = {"type": "string", "pattern": "^[ -~\xa1-\xac\xae-\xff]{1,255}$"}
 LABELS: Schema = {
     "type": "object",
     "propertyNames": {"pattern": "^[A-Za-z0-9_.-]{1,64}$"},
@@ -54,23 +40,8 @@ SINCE_IN_BODY: Schema = {
 }
 
 
-def shape(required: str = "", **properties: Json) -> Schema:
-    """Return the schema of an object with those properties, some of them always there."""
-    return {"type": "object", "required": required.split(), "properties": properties}
-
-
-def closed(required: str = "", **properties: Json) -> Schema:
-    """Return the schema of an object that has no other properties."""
-    return {**shape(required, **properties), "additionalProperties": False}
-
-
-def optional(schema: Schema) -> Schema:
-    """Return a schema that allows null too, which means the same as leaving the field out."""
-    return {"anyOf": [schema, {"type": "null"}], "description": schema.get("description", "")}
-
-
-_ERROR = shape("code message attempt at", code=TEXT, message=TEXT, attempt=WHOLE, at=TIME)
-_PROGRESS = shape("fraction message at", fraction={"type": ["number", "null"]}, message=TEXT, at=TIME)
+_ERROR = shape("code message attempt at", code=TEXT, message=TEXT, attempt=WHOLE, at=TIME_OR_NULL)
+_PROGRESS = shape("fraction message at", fraction={"type": ["number", "null"]}, message=TEXT, at=TIME_OR_NULL)
 #: A job; which of the properties are there depends on what was asked for.
 JOB = shape(
     job_id=ID,
@@ -84,10 +55,10 @@ JOB = shape(
     batch={"type": ["string", "null"]},
     labels={"type": "object", "additionalProperties": TEXT},
     retried_from={"anyOf": [ID, {"type": "null"}]},
-    submitted_at=TIME,
-    run_after=TIME,
-    started_at=TIME,
-    ended_at=TIME,
+    submitted_at=TIME_OR_NULL,
+    run_after=TIME_OR_NULL,
+    started_at=TIME_OR_NULL,
+    ended_at=TIME_OR_NULL,
     worker={"type": ["string", "null"]},
     cancel_requested={"type": "boolean"},
     cancel_reason={"type": ["string", "null"]},

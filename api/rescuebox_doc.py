@@ -19,6 +19,7 @@ from api.rescuebox_schema import (
     RangedIntParameterDescriptor,
 )
 from api.rescuebox_views import OUTPUTS, PENDING, routes_view, text_view
+from api.schemas import ID, KEY, TEXT, closed, shape
 
 if TYPE_CHECKING:
     from api.ml_service import MLService, Task
@@ -28,19 +29,12 @@ if TYPE_CHECKING:
 SAYINGS: Mapping[str, Saying] = {"bad_job_id": Saying(status=404)}
 
 _TASK_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
-_HEX = "[0-9a-fA-F]"
-_ID: Mapping[str, Any] = {
-    "type": "string",
-    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
-    "description": "A UUIDv7.",
-}
 _KEY = Parameter(
     name="Idempotency-Key",
     place="header",
     description="The same key and body are the same task for at least 24 hours.",
-    schema={"type": "string", "pattern": "^[ -~\u00a1-\u00ac\u00ae-\u00ff]{1,255}$"},
+    schema=KEY,
 )
-_TEXT: Mapping[str, Any] = {"type": "string"}
 _PATH: Mapping[str, Any] = {
     "type": "string",
     "minLength": 1,
@@ -50,12 +44,8 @@ _PATH: Mapping[str, Any] = {
 }
 
 
-def _object(required: str, **properties: Json) -> Mapping[str, Json]:
-    return {"type": "object", "required": required.split(), "properties": properties}
-
-
-_SAID = _object("root output_type title value", root=_object("title value"), output_type={"const": "text"})
-_RESULT = _object("root output_type", root=_object("output_type"), output_type={"enum": list(OUTPUTS)})
+_SAID = shape("root output_type title value", root=shape("title value"), output_type={"const": "text"})
+_RESULT = shape("root output_type", root=shape("output_type"), output_type={"enum": list(OUTPUTS)})
 _TEXTS: Json = {
     "output_type": "batchtext",
     "texts": [
@@ -73,7 +63,7 @@ LIVENESS = Operation(
     tag="RescueBox",
     description="Answers without a token too.",
     open=True,
-    answers={200: Answer("It is.", _object("message"), {"there": {"message": "RescueBox API"}})},
+    answers={200: Answer("It is.", shape("message"), {"there": {"message": "RescueBox API"}})},
     sayings=SAYINGS,
 )
 
@@ -113,7 +103,7 @@ def result_of(task: Task) -> Operation:
                 name="task_id",
                 place="path",
                 required=True,
-                schema=_ID,
+                schema=ID,
                 description=f"As POST {task.run_task} answered it.",
             )
         ],
@@ -128,18 +118,18 @@ def form_of(task: Task) -> Operation:
     return Operation(
         summary=f"{task.short_title or task.run_task}: its form",
         tag=_tag(task.run_task),
-        answers={200: Answer("The form.", _object("inputs parameters"), {"form": task.form.json})},
+        answers={200: Answer("The form.", shape("inputs parameters"), {"form": task.form.json})},
         sayings=SAYINGS,
     )
 
 
 def routes_of(service: MLService) -> Operation:
     """Return what is said of the list of a service's tasks."""
-    route = _object(
+    route = shape(
         "task_schema run_task short_title order",
-        task_schema=_TEXT,
-        run_task=_TEXT,
-        short_title=_TEXT,
+        task_schema=TEXT,
+        run_task=TEXT,
+        short_title=TEXT,
         order={"type": "integer"},
     )
     return Operation(
@@ -154,11 +144,11 @@ def routes_of(service: MLService) -> Operation:
 
 def metadata_of(service: MLService) -> Operation:
     """Return what is said of a service's metadata."""
-    shape = _object("name plugin_name version author info gpu", gpu={"type": "boolean"})
+    schema = shape("name plugin_name version author info gpu", gpu={"type": "boolean"})
     return Operation(
         summary="What the service is",
         tag=_tag(f"/{service.name}"),
-        answers={200: Answer("The metadata.", shape, {"service": asdict(service.app_metadata)})},
+        answers={200: Answer("The metadata.", schema, {"service": asdict(service.app_metadata)})},
         sayings=SAYINGS,
     )
 
@@ -185,23 +175,19 @@ def _tag(path: str) -> str:
 def _body_schema(task: Task) -> Mapping[str, Json]:
     inputs = {field.key: _wrapped(wrappers_of(field)) for field in task.form.inputs}
     parameters = {known.key: _parameter_schema(known.value) for known in task.form.parameters}
-    return _closed(
+    return closed(
         "inputs" if inputs else "",
-        inputs=_closed(" ".join(inputs), **inputs),
-        parameters={"anyOf": [_closed("", **parameters), {"type": "null"}]},
+        inputs=closed(" ".join(inputs), **inputs),
+        parameters={"anyOf": [closed("", **parameters), {"type": "null"}]},
     )
-
-
-def _closed(required: str, **properties: Json) -> Mapping[str, Json]:
-    return {**_object(required, **properties), "additionalProperties": False}
 
 
 def _wrapped(wrappers: tuple[str, ...]) -> Mapping[str, Json]:
     word, *inner = wrappers
     if not inner:
-        return _closed(word, **{word: _PATH if word == "path" else _TEXT})
+        return closed(word, **{word: _PATH if word == "path" else TEXT})
     members = {"type": "array", "maxItems": MOST_IN_AN_INPUT, "items": _wrapped(tuple(inner))}
-    return _closed(word, **{word: members})
+    return closed(word, **{word: members})
 
 
 def _parameter_schema(kind: ParameterDescriptor) -> Mapping[str, Json]:
@@ -221,4 +207,4 @@ def _value_schema(kind: ParameterDescriptor) -> Mapping[str, Json]:
             return {"type": "number", "minimum": allowed.min, "maximum": allowed.max}
         case EnumParameterDescriptor():
             return {"enum": [choice.key for choice in kind.enum_vals]}
-    return _TEXT
+    return TEXT

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.details import Saying
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import ID, JOB_ID, KEY, TEXT_OR_NULL, shape
 
 if TYPE_CHECKING:
     from core.actions import ActionSpec
@@ -24,22 +25,12 @@ SAYINGS: Mapping[str, Saying] = {
 }
 
 _TAG = "Robotni"
-_JOB_ID = "01935b7e-6c00-7aaa-8bbb-0123456789ab"
-_HEX = "[0-9a-fA-F]"
-_ID: Mapping[str, Any] = {
-    "type": "string",
-    "pattern": f"^{_HEX}{{8}}-{_HEX}{{4}}-7{_HEX}{{3}}-[89abAB]{_HEX}{{3}}-{_HEX}{{12}}$",
-    "description": "A UUIDv7.",
-}
-#: Printable characters, of those that a header can carry.
-_KEY: Mapping[str, Any] = {"type": "string", "pattern": "^[ -~\u00a1-\u00ac\u00ae-\u00ff]{1,255}$"}
 _STATUS: Mapping[str, Any] = {"enum": ["queued", "running", "done", "failed"]}
-_TEXT_OR_NULL: Mapping[str, Any] = {"type": ["string", "null"]}
 _PATH_ID = Parameter(
     name="job_id",
     place="path",
     required=True,
-    schema=_ID,
+    schema=ID,
     description="As POST /api/worker/jobs answered it.",
 )
 _STORE = ("engine_unavailable",)
@@ -55,27 +46,23 @@ def submission_schema(actions: Mapping[str, ActionSpec]) -> Mapping[str, Json]:
 def _single(name: str, spec: ActionSpec) -> Mapping[str, Json]:
     params = {**spec.schema, "title": f"{name}_params"}
     needed = bool(params.get("required"))
-    shape = _object(
+    schema = shape(
         "type params" if needed else "type",
         type={"const": name},
         params=params if needed else {"anyOf": [params, {"type": "null"}]},
     )
-    return {**shape, "title": name, "description": spec.description, "additionalProperties": False}
+    return {**schema, "title": name, "description": spec.description, "additionalProperties": False}
 
 
-def _object(required: str, **properties: Json) -> Mapping[str, Json]:
-    return {"type": "object", "required": required.split(), "properties": properties}
-
-
-_TOLD = _object("job_id status", job_id=_ID, status=_STATUS)
-_SHORT = _object("id type status error", id=_ID, type={"type": "string"}, status=_STATUS, error=_TEXT_OR_NULL)
+_TOLD = shape("job_id status", job_id=ID, status=_STATUS)
+_SHORT = shape("id type status error", id=ID, type={"type": "string"}, status=_STATUS, error=TEXT_OR_NULL)
 _WHOLE = {
     **_SHORT,
     "required": [*_SHORT["required"], "params", "result"],
     "properties": {**_SHORT["properties"], "params": {"type": "object"}, "result": {}},
 }
 _QUEUED: Json = {
-    "id": _JOB_ID,
+    "id": JOB_ID,
     "type": "fakejob",
     "params": {"delay_seconds": 5},
     "status": "queued",
@@ -97,10 +84,10 @@ SUBMIT = Operation(
             name="Idempotency-Key",
             place="header",
             description="The same key and body are the same job for at least 24 hours.",
-            schema=_KEY,
+            schema=KEY,
         )
     ],
-    answers={200: Answer("Stored.", _TOLD, {"queued": {"job_id": _JOB_ID, "status": "queued"}})},
+    answers={200: Answer("Stored.", _TOLD, {"queued": {"job_id": JOB_ID, "status": "queued"}})},
     errors=[
         *("invalid_request", "bad_key", "bad_idempotency_key", "idempotency_conflict", "action_not_allowed"),
         *("unknown_action", "bad_name", "invalid_params", "unsupported", "queue_full", "broken_action"),
@@ -118,12 +105,12 @@ JOBS = Operation(
             description="Jobs on a page.",
             schema={"type": "integer", "minimum": 1, "maximum": 1000, "default": 50},
         ),
-        Parameter(name="cursor", description="The `next_cursor` of the page before.", schema=_ID),
+        Parameter(name="cursor", description="The `next_cursor` of the page before.", schema=ID),
     ],
     answers={
         200: Answer(
             "The page; `next_cursor` is null on the last one.",
-            _object("jobs next_cursor", jobs={"type": "array", "items": _SHORT}, next_cursor=_TEXT_OR_NULL),
+            shape("jobs next_cursor", jobs={"type": "array", "items": _SHORT}, next_cursor=TEXT_OR_NULL),
             {"last": {"jobs": [_LINE], "next_cursor": None}},
         )
     },
@@ -150,8 +137,8 @@ CANCEL = Operation(
             "How the job stands now.",
             _TOLD,
             {
-                "waited": {"job_id": _JOB_ID, "status": "failed"},
-                "runs": {"job_id": _JOB_ID, "status": "running"},
+                "waited": {"job_id": JOB_ID, "status": "failed"},
+                "runs": {"job_id": JOB_ID, "status": "running"},
             },
         )
     },
@@ -164,7 +151,7 @@ STATUS = Operation(
     answers={
         200: Answer(
             "`active_workers` counts the busy and the idle; `status` is `stopping` once no job is accepted.",
-            _object(
+            shape(
                 "queue_depth active_workers status",
                 queue_depth={"type": "integer", "minimum": 0},
                 active_workers={"type": "integer", "minimum": 0},
@@ -185,7 +172,7 @@ TYPES = Operation(
             "The types.",
             {
                 "type": "object",
-                "additionalProperties": _object(
+                "additionalProperties": shape(
                     "description params", description={"type": "string"}, params={"type": "object"}
                 ),
             },

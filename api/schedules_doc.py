@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.details import Saying
 from api.openapi import Answer, Operation, Parameter
+from api.schemas import TEXT, TEXT_OR_NULL, TIME_OR_NULL
 from core.functions import CALL_FUNCTION
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ EXAMPLE = (
 SAYINGS: Mapping[str, Saying] = {"unknown_schedule": Saying("Task not found")}
 
 _TAG = "Agent Scheduler"
-_TEXT: Mapping[str, Any] = {"type": "string"}
-_TEXT_OR_NULL: Mapping[str, Any] = {"type": ["string", "null"]}
 _TIME: Mapping[str, Any] = {"type": "string", "format": "date-time"}
-_TIME_OR_NULL: Mapping[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _WORD = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 _NAME: Mapping[str, Any] = {"type": "string", "pattern": f"^{_WORD}$"}
 _ID: Mapping[str, Any] = {
@@ -68,11 +66,11 @@ _TASK: Mapping[str, Any] = {
     "max_attempts": {"type": ["integer", "null"]},
     "created_at": _TIME,
     "updated_at": _TIME,
-    "next_run": _TIME_OR_NULL,
-    "last_run": {**_TIME_OR_NULL, "description": "When the last run was due."},
+    "next_run": TIME_OR_NULL,
+    "last_run": {**TIME_OR_NULL, "description": "When the last run was due."},
     "last_status": {"enum": ["queued", "running", "success", "failed", "cancelled", None]},
-    "last_execution_id": _TEXT_OR_NULL,
-    "problem": {**_TEXT_OR_NULL, "description": "Why a run that is due cannot be started."},
+    "last_execution_id": TEXT_OR_NULL,
+    "problem": {**TEXT_OR_NULL, "description": "Why a run that is due cannot be started."},
 }
 _TASK_SCHEMA: Mapping[str, Any] = {"type": "object", "required": [*_TASK], "properties": _TASK}
 _ONE_TASK: Json = {
@@ -208,7 +206,7 @@ def _body(
 
 
 def _said(word: str) -> Mapping[int, Answer]:
-    schema = {"type": "object", "required": ["message"], "properties": {"message": _TEXT}}
+    schema = {"type": "object", "required": ["message"], "properties": {"message": TEXT}}
     return {200: Answer(f"It is {word}.", schema, {word: {"message": f"Task {word} successfully"}})}
 
 
@@ -241,7 +239,7 @@ TASKS = Operation(
     sayings=SAYINGS,
     summary="The tasks, by agent and name",
     tag=_TAG,
-    parameters=[Parameter(name="agent_name", description="Of this agent only.", schema=_TEXT)],
+    parameters=[Parameter(name="agent_name", description="Of this agent only.", schema=TEXT)],
     answers={
         200: Answer("The tasks.", {"type": "array", "items": _TASK_SCHEMA}, {"one": [_ONE_TASK], "none": []})
     },

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from api.details import Saying
 from api.executor_doc import UNPROCESSABLE
-from api.executor_shapes import COUNT, MOMENT, TASK_ID, TEXT, object_of, or_null
+from api.executor_shapes import COUNT, MOMENT, TASK_ID, or_null
 from api.openapi import WITH_BODY, Answer, Operation, Parameter
+from api.schemas import TEXT, shape
 from api.workers_views import STATUSES
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _PATH_ID = Parameter(
     schema={"type": "string", "pattern": "^worker-[0-9]{3,6}-internal$"},
     description="As GET /api/v1/workers lists it.",
 )
-_WORKER = object_of(
+_WORKER = shape(
     "id backend_type status last_heartbeat current_task_id tasks_completed tasks_failed registered_at",
     id=TEXT,
     backend_type={"const": "internal"},
@@ -60,7 +61,7 @@ WORKERS = Operation(
     answers={
         200: Answer(
             "The workers, by name.",
-            object_of("workers total", workers={"type": "array", "items": _WORKER}, total=COUNT),
+            shape("workers total", workers={"type": "array", "items": _WORKER}, total=COUNT),
             {"one": {"workers": [_BUSY], "total": 1}},
         )
     },
@@ -84,7 +85,7 @@ STATS = Operation(
     answers={
         200: Answer(
             "The statistics.",
-            object_of(
+            shape(
                 "worker_id total_tasks success_rate average_task_duration uptime_seconds current_status",
                 worker_id=TEXT,
                 total_tasks=COUNT,
@@ -115,13 +116,13 @@ STATUS = Operation(
     answers={
         200: Answer(
             "The workers of the default queue.",
-            object_of(
+            shape(
                 "running num_workers workers",
                 running={"type": "boolean"},
                 num_workers=COUNT,
                 workers={
                     "type": "object",
-                    "additionalProperties": object_of(
+                    "additionalProperties": shape(
                         "status has_executor",
                         status={"enum": ["running", "stopping"]},
                         has_executor={"type": "boolean"},
@@ -151,7 +152,7 @@ SCALE = Operation(
     answers={
         200: Answer(
             "Done.",
-            object_of(
+            shape(
                 "previous_workers current_workers status",
                 previous_workers=COUNT,
                 current_workers=COUNT,
@@ -171,7 +172,7 @@ STOP = Operation(
     answers={
         200: Answer(
             "Done.",
-            object_of("status message", status={"const": "stopped"}, message=TEXT),
+            shape("status message", status={"const": "stopped"}, message=TEXT),
             {"stopped": {"status": "stopped", "message": "All internal workers stopped"}},
         )
     },
@@ -186,7 +187,7 @@ START = Operation(
     answers={
         200: Answer(
             "Done.",
-            object_of("status workers", status={"const": "started"}, workers=COUNT),
+            shape("status workers", status={"const": "started"}, workers=COUNT),
             {"started": {"status": "started", "workers": 3}},
         )
     },
