@@ -41,8 +41,9 @@ WRAPPERS: Mapping[InputType, tuple[str, ...]] = {
 }
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
-_NUMBER = re.compile(r"[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?")
+#: A number as the text that a field of a form makes of it.
+WHOLE = r"\s*[+-]?[0-9]{1,18}\s*"
+NUMBER = r"\s*[+-]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][+-]?[0-9]{1,3})?\s*"
 
 
 def wrappers_of(field: InputSchema) -> tuple[str, ...]:
@@ -131,7 +132,7 @@ def _parameter(value: Json, place: str, kind: ParameterDescriptor) -> Json:
 
 def _whole(value: Json, place: str) -> int:
     # The fields of a web form are text, and RescueBox's own form sends them so.
-    value = _typed(value, _WHOLE, int)
+    value = _typed(value, WHOLE, int)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -140,7 +141,7 @@ def _whole(value: Json, place: str) -> int:
 
 
 def _number(value: Json, place: str) -> float:
-    value = _typed(value, _NUMBER, float)
+    value = _typed(value, NUMBER, float)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidRequest(place, "must be a number.", code="wrong_type")
     if not math.isfinite(value):
@@ -148,8 +149,8 @@ def _number(value: Json, place: str) -> float:
     return value
 
 
-def _typed(value: Json, pattern: re.Pattern[str], kind: Callable[[str], float]) -> Json:
-    fits = isinstance(value, str) and pattern.fullmatch(value.strip())
+def _typed(value: Json, pattern: str, kind: Callable[[str], float]) -> Json:
+    fits = isinstance(value, str) and re.fullmatch(pattern, value)
     return kind(value) if fits else value
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from api.details import Saying
 from api.openapi import Answer, Operation, Parameter
-from api.rescuebox_body import LONGEST_PATH, MOST_IN_AN_INPUT, wrappers_of
+from api.rescuebox_body import LONGEST_PATH, MOST_IN_AN_INPUT, NUMBER, WHOLE, wrappers_of
 from api.rescuebox_schema import (
     EnumParameterDescriptor,
     FloatParameterDescriptor,
@@ -44,6 +44,8 @@ _PATH: Mapping[str, Any] = {
 }
 
 
+#: Fields of a form are text. That limits hold for it too, no schema can say.
+_AS_TEXT = {"integer": WHOLE, "number": NUMBER}
 _SAID = shape("root output_type title value", root=shape("title value"), output_type={"const": "text"})
 _RESULT = shape("root output_type", root=shape("output_type"), output_type={"enum": list(OUTPUTS)})
 _TEXTS: Json = {
@@ -191,8 +193,11 @@ def _wrapped(wrappers: tuple[str, ...]) -> Mapping[str, Json]:
 
 
 def _parameter_schema(kind: ParameterDescriptor) -> Mapping[str, Json]:
-    """Return the schema of a parameter. The same as text, as forms send it, is accepted too."""
-    return {"anyOf": [_value_schema(kind), {"enum": ["", None]}], "default": kind.default}
+    """Return the schema of a parameter: its value, a number as text as forms send it, or nothing."""
+    value = _value_schema(kind)
+    pattern = _AS_TEXT.get(str(value.get("type")))
+    as_text = [{"type": "string", "pattern": f"^{pattern}$"}] if pattern else []
+    return {"anyOf": [value, *as_text, {"enum": ["", None]}], "default": kind.default}
 
 
 def _value_schema(kind: ParameterDescriptor) -> Mapping[str, Json]:
