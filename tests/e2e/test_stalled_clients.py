@@ -130,7 +130,7 @@ def everything(client):
 
 
 @pytest.mark.parametrize("stall", STALLS)
-def test_the_api_answers_and_the_server_stops_while_clients_stall(tmp_path, stall):
+def test_the_api_answers_and_the_server_stops_while_clients_stall(tmp_path, stall, evidence):
     with a_server(tmp_path, deadline=FOR_EVER) as bus:
         unloaded = calls(bus)
         with a_crowd(bus, stall):
@@ -142,11 +142,14 @@ def test_the_api_answers_and_the_server_stops_while_clients_stall(tmp_path, stal
     alone, crowded = (statistics.median(took) * 1e3 for took in (unloaded, loaded))
     print(f"\n{CROWD} clients, each {stall}: p50 {crowded:.1f} ms, without {alone:.1f} ms")
     print(f"stopped with them connected in {stopped:.1f} s")
+    swallowed = 2 * CALLS - len(unloaded) - len(loaded)
+    what = f"clients that stall in {len(STALLS)} ways; /health asked beside them"
+    evidence("P17", what, trials=CROWD, asked=CALLS, swallowed=swallowed)
     assert (len(unloaded), len(loaded), status) == (CALLS, CALLS, 0)
 
 
 @pytest.mark.parametrize("stall", [stall for stall in STALLS if stall not in READERS])
-def test_every_stalled_client_is_closed_at_the_deadline(tmp_path, stall):
+def test_every_stalled_client_is_closed_at_the_deadline(tmp_path, stall, evidence):
     with a_server(tmp_path, deadline=1.0) as bus, a_crowd(bus, stall) as clients:
         answers = [everything(client) for client in clients]
 
@@ -156,17 +159,20 @@ def test_every_stalled_client_is_closed_at_the_deadline(tmp_path, stall):
     expected = words.get(stall, b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n")
     # A byte that was on its way when the server closed may have made the answer unreadable.
     lost = answers.count(b"") if stall.startswith("drips") else 0
-    assert sum(answer.startswith(expected) for answer in answers) == CROWD - lost
+    told = sum(answer.startswith(expected) for answer in answers)
+    evidence("P17", "stalled clients closed at the deadline", trials=CROWD, left=CROWD - lost - told)
+    assert told == CROWD - lost
     assert lost < CROWD
 
 
 @pytest.mark.parametrize("stall", READERS)
-def test_every_client_that_hardly_reads_is_given_up(tmp_path, stall):
+def test_every_client_that_hardly_reads_is_given_up(tmp_path, stall, evidence):
     with a_server(tmp_path, patience=1.0) as bus, a_crowd(bus, stall) as clients:
         given_up = sum(was_reset(client) for client in clients)
 
         assert bus.stop() == 0
 
+    evidence("P17", "clients that hardly read, given up", trials=CROWD, left=CROWD - given_up)
     assert given_up == CROWD
 
 
@@ -178,12 +184,13 @@ def was_reset(client):
 
 
 @pytest.mark.parametrize("stall", STALLS)
-def test_gunicorns_own_worker_does_not_answer_while_clients_stall(tmp_path, stall):
+def test_gunicorns_own_worker_does_not_answer_while_clients_stall(tmp_path, stall, evidence):
     with a_server(tmp_path, worker_class="gthread") as bus:
         with a_crowd(bus, stall), pytest.raises(requests.Timeout):
             calls(bus, timeout=2)
 
         bus.process.kill()
+    evidence("P17", "the same against gunicorn's own worker", trials=CROWD, mutants=1, caught=1)
 
 
 @pytest.fixture(scope="module")

@@ -44,6 +44,13 @@ def test_every_promise_has_its_row_in_its_own_words_and_was_tried() -> None:
     assert tried == PROMISES.keys()
 
 
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_promise_is_still_tried_by_a_test(promise: str) -> None:
+    tests = [path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+
+    assert any(f'"{promise}"' in path.read_text() for path in tests)
+
+
 def test_every_row_names_a_test_that_exists() -> None:
     named = [row[-1].strip("`").split("::") for row in generated() if row[-1].startswith("`tests/")]
 
