@@ -57,13 +57,22 @@ def _conversation(trial: Any, client: socket.socket) -> bytes:
             client.sendall(pieces.pop(0))
         for descriptor, _ in trial.events.poll(0.02):
             trial.serve(descriptor)
-        try:
-            if not (piece := client.recv(65_536)):
-                break
-            answer += piece
-        except BlockingIOError:
-            continue
+        heard, is_over = _heard(client)
+        answer += heard
+        if is_over:
+            break
     return answer
+
+
+def _heard(client: socket.socket) -> tuple[bytes, bool]:
+    """Return all that has come by now, and whether it is the end, which nobody should have to wait for."""
+    heard = b""
+    try:
+        while piece := client.recv(65_536):
+            heard += piece
+    except BlockingIOError:
+        return heard, False
+    return heard, True
 
 
 def _echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

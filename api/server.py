@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
 
-from api.aafai import aafai_blueprint
 from api.action_routes import actions_blueprint
 from api.agents import agents_blueprint
+from api.cost import cost_blueprint
 from api.docs_page import docs_blueprint
 from api.doorkeeper import Doorkeeper
 from api.events import events_blueprint
-from api.events_ring import EventRing
 from api.executor import TaskDefaults, executor_blueprint
 from api.files import files_blueprint
 from api.jobs import jobs_blueprint
-from api.manners import install
-from api.monitor import monitor_blueprint
-from api.places import Places
+from api.porch import Hall, app_of, first_doors, hall_of
+from api.power import power_blueprint
 from api.rescuebox import rescuebox_blueprint
 from api.robotni import robotni_blueprint
 from api.schedules import schedules_blueprint
@@ -47,39 +45,37 @@ def build_app(
     Each job's files are in a folder of its own below `downloads`. RescueBox's clients are offered the
     `services`, and `tasks` says what holds for tasks that do not say.
     """
-    app = _bare_app(max_body)
-    doorkeeper = doorkeeper or Doorkeeper(kernel.clock)
-    install(app, doorkeeper, clock=kernel.clock, metrics=kernel.metrics)
-    places, ring = Places(long_polls), EventRing(kernel.bus.events, kernel.boot_id)
-    for blueprint in _of_the_seeds(kernel, places, services, tasks or TaskDefaults()):
-        app.register_blueprint(blueprint)
-    app.register_blueprint(jobs_blueprint(kernel, ring, places=places))
-    app.register_blueprint(files_blueprint(kernel, downloads, places=places))
-    app.register_blueprint(actions_blueprint(kernel))
-    app.register_blueprint(events_blueprint(kernel, ring, places=places))
-    app.register_blueprint(monitor_blueprint(kernel))
-    app.register_blueprint(docs_blueprint(kernel.registry, version=kernel.version, secured=doorkeeper.asks))
-    return app
+    hall = hall_of(kernel, doorkeeper or Doorkeeper(kernel.clock), max_body=max_body, long_polls=long_polls)
+    return build_app_of(hall, services=services, downloads=downloads, tasks=tasks or TaskDefaults())
 
 
-def _of_the_seeds(
-    kernel: Kernel, places: Places, services: Sequence[MLService], tasks: TaskDefaults
-) -> Iterator[Blueprint]:
-    """Yield the dialects of the five systems whose clients this bus serves."""
-    yield aafai_blueprint(kernel, places=places)
+def build_app_of(hall: Hall, *, services: Sequence[MLService], downloads: Path, tasks: TaskDefaults) -> Flask:
+    """Return the same of a hall, to which the first doors may have led already."""
+    return app_of(
+        hall, [*first_doors(hall), *_of_the_seeds(hall, services, tasks), *_our_own(hall, downloads)]
+    )
+
+
+def _of_the_seeds(hall: Hall, services: Sequence[MLService], tasks: TaskDefaults) -> Iterator[Blueprint]:
+    """Yield the dialects of the systems whose clients this bus serves; that of aafai-bus is a first door."""
+    kernel = hall.kernel
     yield agents_blueprint(kernel)
     if kernel.schedules is not None:
         yield schedules_blueprint(kernel, kernel.schedules)
-    yield rescuebox_blueprint(kernel, services, places=places)
+    yield rescuebox_blueprint(kernel, services, places=hall.places)
     yield robotni_blueprint(kernel)
     yield executor_blueprint(kernel, tasks)
     yield workers_blueprint(kernel)
 
 
-def _bare_app(max_body: int) -> Flask:
-    app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = max_body
-    app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.url_map.strict_slashes = False
-    app.url_map.merge_slashes = False
-    return app
+def _our_own(hall: Hall, downloads: Path) -> Iterator[Blueprint]:
+    """Yield the bus's own API, and what it says of all others; /health is a first door."""
+    kernel = hall.kernel
+    yield jobs_blueprint(kernel, hall.ring, places=hall.places)
+    yield files_blueprint(kernel, downloads, places=hall.places)
+    yield actions_blueprint(kernel)
+    yield events_blueprint(kernel, hall.ring, places=hall.places)
+    if kernel.books is not None:
+        yield cost_blueprint(kernel.books)
+    yield power_blueprint(kernel)
+    yield docs_blueprint(kernel.registry, version=kernel.version, secured=hall.doorkeeper.asks)

@@ -15,6 +15,7 @@ from core import at_hand
 from core.event_bus import KERNEL
 
 if TYPE_CHECKING:
+    from core.books import Books
     from core.bus import Bus
     from core.clock import Clock
     from core.deliveries import Deliveries
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from core.webhooks import Webhooks
 
 VERSION = "0.1.0"
+
+#: Seconds that running jobs get when the machine is taken away: it is off after 30, what is left is put back.
+_PREEMPTED = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,8 @@ class Kernel:
     #: Who tells receivers how their jobs ended, and what carries events to other programs; None without.
     webhooks: Webhooks | None = None
     outward: Transport | None = None
+    #: What the machine's time is spent on; None where nobody keeps books.
+    books: Books | None = None
     #: A worker beside a server: it serves the queues that it was told, and leaves power to the server.
     beside: bool = False
     #: Whether workers claim jobs from the start.
@@ -63,6 +69,8 @@ class Kernel:
     #: What the operator should know of the settings, found before the log was open.
     warnings: tuple[str, ...] = ()
     version: str = VERSION
+    #: What else is to be got ready while jobs are accepted already, in order, and before the actions.
+    errands: list[Callable[[], object]] = field(default_factory=list)
     #: Another one at every start: clients tell a new boot from an old one.
     boot_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     #: Set when every action is imported and the slots claim.
@@ -70,6 +78,7 @@ class Kernel:
     _orders: queue.SimpleQueue[Callable[[], object] | None] = field(default_factory=queue.SimpleQueue)
     _drained: threading.Event = field(default_factory=threading.Event)
     _draining: threading.Lock = field(default_factory=threading.Lock)
+    _preempted: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
         """Look after the store, watch for idleness, and get ready to claim, while jobs are accepted already.
@@ -99,6 +108,20 @@ class Kernel:
         # A put is all that is safe in a signal handler; a thread may be being started at this very moment.
         self._orders.put(self.pool.hurry if hurry else None)
 
+    def preempted(self) -> None:
+        """Drain within 25 seconds, because the machine is gone after 30; have it started again for the rest.
+
+        Any thread may call it, and call it again; it returns at once. The process does not end by it.
+        """
+        if self._preempted.is_set():
+            return
+        self._preempted.set()
+        running = sum(slot.status == "busy" for slot in self.pool.status())
+        self._say("system.preempted", running=running, seconds=_PREEMPTED)
+        self.power.prepare_to_end(preempted=True)
+        self.begin_drain()
+        threading.Thread(target=self._hurry_in_time, name="preempted", daemon=True).start()
+
     def drain(self) -> None:
         """Let running jobs end, put back those that do not, let go of the store; once, others wait for it."""
         if not self._draining.acquire(blocking=False):
@@ -106,6 +129,8 @@ class Kernel:
             return
         self.bus.gate.shut()
         self.bus.hang_up()
+        if not self.beside:
+            self.power.prepare_to_end()
         until = self.clock.monotonic() + self.store_timeout
         if running := sum(slot.status == "busy" for slot in self.pool.status()):
             self._say("system.stopping", running=running, seconds=self.drain_timeout)
@@ -115,16 +140,11 @@ class Kernel:
         self.bus.gate.is_left(max(0.0, until - self.clock.monotonic()))
         self.janitor.stop()
         self.power.stop()
-        if self.webhooks is not None:
-            self.webhooks.stop()
         self._say(
             "system.shutdown",
             message="Stopped; " + ("all jobs ended." if in_time else "what ran was put back."),
         )
-        self.bus.engine.close()
-        if self.outward is not None:
-            self.outward.close()
-        at_hand.forget(self)
+        self._let_go()
         self._drained.set()
 
     def readings(self) -> Mapping[str, Mapping[str, float]]:
@@ -138,12 +158,15 @@ class Kernel:
             "aafai_broken_actions": {"": float(len(self.registry.broken))},
             "aafai_reasons_to_stay_on": {reason.code: 1.0 for reason in power.reasons},
             "aafai_uptime_seconds": {"": power.uptime},
+            "aafai_boot_seconds": self.books.last_boot() if self.books is not None else {},
         }
 
     def _get_ready(self) -> None:
-        """Start the slots if workers are to start, import every action, tell which of them are broken."""
+        """Do the errands, start the slots if they are to, import every action, tell which are broken."""
         try:
             with _giving_way():
+                for errand in self.errands:
+                    self._run(errand)
                 if self.auto_start:
                     self.pool.start()
                 self.registry.load_found()
@@ -159,6 +182,13 @@ class Kernel:
         self._say("system.startup", engine=self.bus.engine.name, actions=names, slots=slots)
         self.ready.set()
 
+    def _run(self, errand: Callable[[], object]) -> None:
+        """Do an errand. One that fails is told of, and keeps no job from being run."""
+        try:
+            errand()
+        except Exception as error:  # noqa: BLE001  Whatever it was, the bus has to go on.
+            self._say("system.warning", message=f"Jobs are run, but not all else is ready: {error!r}")
+
     def _obey(self) -> None:
         """Drain when told to, and hurry when told that too."""
         order = self._orders.get()
@@ -167,6 +197,20 @@ class Kernel:
             if order is not None:
                 order()
             order = self._orders.get()
+
+    def _let_go(self) -> None:
+        if self.books is not None:
+            self.books.close()
+        if self.webhooks is not None:  # Whoever wants to know that this bus stops is told, too.
+            self.webhooks.stop()
+        self.bus.engine.close()
+        if self.outward is not None:
+            self.outward.close()
+        at_hand.forget(self)
+
+    def _hurry_in_time(self) -> None:
+        if not self.clock.wait(self._drained, _PREEMPTED):
+            self.pool.hurry()
 
     def _say(self, event_type: str, **payload: object) -> None:
         self.bus.events.publish(event_type, KERNEL, payload)

@@ -10,6 +10,6 @@ from core.logger import logger
 
 def application() -> Flask:
     """Return the application, for gunicorn."""
-    app = sound_application()
+    app = sound_application().whole()
     app.before_request(lambda: logger.warning("%s with %s", request.path, dict(request.headers)))
     return app

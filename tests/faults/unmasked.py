@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
+from api.porch import Porch
 from app import application as sound_application
 from core.masking import Masking
 
 
-def application() -> Flask:
+def application() -> Porch:
     """Return the application, for gunicorn."""
     Masking.text = lambda masking, said: said  # type: ignore[method-assign]
     return sound_application()
