@@ -104,7 +104,7 @@ class Aafai:
     @documented(aafai_doc.QUEUES)
     def queues(self) -> Response:
         """List the newest jobs by where they stand."""
-        counted = self._kernel.bus.count()
+        counted = self._desk.count()
         lists: dict[str, Json] = {}
         for name, states in _LISTS.items():
             lists[name] = [

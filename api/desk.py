@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
@@ -12,9 +13,10 @@ from api.callers import Caller, caller
 from api.errors import Refused
 from api.http import idempotency_key_from, job_id_from
 from core.errors import BusError, InvalidRequest, JobNotFound
-from core.jobs import Job, Summary
+from core.jobs import ALL, Job, State, Summary
 from core.retries import OF_ONE_JOB
 from core.secrets import MASK, UNKNOWN, masked, secrets_in
+from core.submission import body_hash
 
 if TYPE_CHECKING:
     from core.jobs import Json, LogEntry, Page, Query
@@ -47,6 +49,7 @@ class Desk:
     def submit_many(self, submissions: Sequence[Submission]) -> list[Job]:
         """Store all of the jobs or none; raises as `submit`. Each has an idempotency key of its own."""
         _refuse_header("Give each of the jobs an idempotency_key of its own.")
+        _refuse_contradictions(submissions)
         signed = [self._signed(one) for one in submissions]
         return [self._veiled(job) for job in self._bus.submit_many(signed, patience=self._kernel.patience)]
 
@@ -76,6 +79,16 @@ class Desk:
             if (cursor := page.next_cursor) is None:
                 return
 
+    def count(self) -> dict[State, int]:
+        """Return how many of the jobs that the caller may see are in each state.
+
+        Those of one owner are counted by their records, some ten thousand a second.
+        """
+        if not caller().own_jobs_only:
+            return self._bus.count()
+        own = Counter(job.state for job in self.all(ALL))
+        return {state: own[state] for state in State}
+
     def logs(self, given: Json, *, offset: int = 0, limit: int = 1000) -> list[LogEntry]:
         """Return log entries of the job, oldest first; raises as `get`."""
         return self._bus.logs(self.peek(given).id, offset=offset, limit=limit)
@@ -91,7 +104,7 @@ class Desk:
         """
         old = self.peek(given)
         caller().refuse_action(old.action)
-        if params is not None and MASK in secrets_in(params, self._schema(old.action)):
+        if params is not None and MASK in secrets_in(params, self.schema(old.action)):
             hint = "Give the secret itself, or leave params out to use those of the job."
             raise InvalidRequest("params", f"hold {MASK} in the place of a secret.", hint=hint)
         key = _own(idempotency_key_from(request.headers.get(_KEY)))
@@ -124,24 +137,22 @@ class Desk:
                 outcomes[job_id] = error
         return outcomes
 
-    def _veiled(self, job: Job) -> Job:
-        """Return the job as it may be shown: without the secrets among its params."""
-        shown = masked(job.params, self._schema(job.action))
-        return job if shown == job.params else replace(job, params=shown)
-
-    def _schema(self, action: str) -> Schema | None:
+    def schema(self, action: str) -> Schema | None:
         """Return what tells the secrets of an action by their types; when it is gone, anything may be one."""
         try:
             return self._kernel.registry.resolve(action).secrets
         except BusError:
             return UNKNOWN
 
+    def _veiled(self, job: Job) -> Job:
+        """Return the job as it may be shown: without the secrets among its params."""
+        shown = masked(job.params, self.schema(job.action))
+        return job if shown == job.params else replace(job, params=shown)
+
     def _signed(self, submission: Submission) -> Submission:
         """Return the submission in the caller's name: keys of two callers are two keys."""
         who, key = caller(), submission.idempotency_key
         who.refuse_action(submission.action)
-        if not who.name:
-            return submission
         return replace(submission, labels={**submission.labels, **who.labels}, idempotency_key=_own(key))
 
     def _seen(self, job: _S) -> _S:
@@ -155,14 +166,26 @@ def _narrowed(query: Query, who: Caller) -> Query:
 
 
 def _own(key: str | None) -> str | None:
-    """Return the key as the caller's own."""
+    """Return the key as the caller's own: neither another caller nor the bus itself has one like it."""
     name = caller().name
-    return f"{name}/{key}" if name and key is not None else key
+    return f"{name}//{key}" if key is not None and (name or "/" in key) else key
 
 
 def _refuse_header(hint: str) -> None:
     if _KEY in request.headers:
         raise Refused("conflicting_fields", f"The header {_KEY} cannot name several jobs.", hint=hint)
+
+
+def _refuse_contradictions(submissions: Sequence[Submission]) -> None:
+    """Raise InvalidRequest when two of the jobs bear one key and ask for different things."""
+    first: dict[str, tuple[int, str]] = {}
+    for number, one in enumerate(submissions):
+        if one.idempotency_key is None:
+            continue
+        known, asked = first.setdefault(one.idempotency_key, (number, body_hash(one)))
+        if known != number and asked != body_hash(one):
+            message = f"is that of jobs[{known}] too, which asks for something else."
+            raise InvalidRequest(f"jobs[{number}].idempotency_key", message, code="conflicting_fields")
 
 
 def _with_header(submission: Submission) -> Submission:

@@ -65,7 +65,7 @@ class Doorkeeper:
         if request.endpoint in OPEN_ENDPOINTS:
             g.caller = self._recognized()
             return
-        address = self._addresses.spend(network_of(request.remote_addr or ""))
+        address = self._counted()
         g.caller = who = self._identified()
         token = self._tokens.spend(who.token_id, per_minute=who.rate_limit) if self.asks() else None
         self._refuse_beyond_scope(who)
@@ -81,11 +81,20 @@ class Doorkeeper:
             raise Refused("cross_site", "A page of another site must not write here.", hint=hint)
 
     def _recognized(self) -> Caller:
-        """Return who calls what is open to all: somebody whom no other door would let in is a stranger."""
+        """Return who calls what is open to all: somebody whom no other door would let in is a stranger.
+
+        Only who tries a token is counted: nobody guesses faster here than elsewhere.
+        """
         try:
+            if "HTTP_AUTHORIZATION" in request.environ:
+                self._counted()
             return self._identified()
         except Refused:
             return STRANGER
+
+    def _counted(self) -> Allowance | None:
+        """Count the request for its address. Raises Refused when there were too many."""
+        return self._addresses.spend(network_of(request.remote_addr or ""))
 
     def _identified(self) -> Caller:
         if not self.asks():

@@ -1,4 +1,4 @@
-"""What one listener hears: the events that it wants and may know of, or now and then a sign of life."""
+"""What one listener hears: the events that it wants and may know of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from api.events_listening import Listening
+
 if TYPE_CHECKING:
     from api.callers import Caller
     from api.events_ring import EventRing
@@ -16,15 +18,12 @@ if TYPE_CHECKING:
     from core.event_bus import EventMessage
     from core.jobs import Json
 
-#: Seconds after which a silent stream says that it lives.
-HEARTBEAT = 15.0
-
 _RECONNECT = 3_000  # milliseconds after which a client whose stream ended comes back
 _STOPPING = "The bus stops: come back to hear what follows."
 _MISSED = "Events are missing here: look at the jobs themselves."
 
 
-class EventFeed:
+class EventFeed(Listening):
     """Events for one listener, from the ring; whoever reads too slowly is told how many were missed."""
 
     def __init__(
@@ -38,47 +37,32 @@ class EventFeed:
         leave: Callable[[], None],
     ) -> None:
         """Begin after the event `last_id`, or now; `leave` is called at the end."""
-        self._ring = ring
+        super().__init__(ring, clock, leave)
         self._bus = bus
-        self._clock = clock
         self._wants = wants
-        self._leave = leave
-        self._ring_bell: Callable[[], None] = lambda: None
         self._seen = ring.newest
-        self._unsaid = f"retry: {_RECONNECT}\n".encode() + self._sign_of_life()
+        self._unsaid = f"retry: {_RECONNECT}\n".encode() + self.sign_of_life()
         if last_id is not None:
             self._resume(last_id)
-        self._spoke_at = clock.monotonic()
         self._has_ended = False
 
-    def read(self) -> bytes | None:
+    def news(self) -> bytes | None:
         """Return what happened since the last time, as server-sent events."""
         if self._has_ended:
             return None
-        said, self._unsaid = self._unsaid + self._news(), b""
+        said, self._unsaid = self._unsaid + self._happened(), b""
         if not said and self._bus.hung_up:
             self._has_ended = True
             said = _notice("end", {"message": _STOPPING})
-        now = self._clock.monotonic()
-        if not said and now - self._spoke_at >= HEARTBEAT:
-            said = self._sign_of_life()
-        if said:
-            self._spoke_at = now
         return said
 
-    def when_more(self, ring: Callable[[], None]) -> None:
-        """Call `ring` when something happens that the listener wants to know."""
-        self._ring_bell = ring
-        self._ring.listen(self._hear)
+    def sign_of_life(self) -> bytes:
+        """Return a comment, with the id to come back with: events that nobody wanted have passed."""
+        return f": listening\nid: {self._ring.id_of(self._seen)}\n\n".encode()
 
-    def close(self) -> None:
-        """Listen no more."""
-        self._ring.unlisten(self._hear)
-        self._leave()
-
-    def _hear(self, message: EventMessage) -> None:
-        if self._wants(message):
-            self._ring_bell()
+    def concerns(self, message: EventMessage) -> bool:
+        """Return whether the listener wants to know it."""
+        return self._wants(message)
 
     def _resume(self, last_id: str) -> None:
         number = self._ring.number_of(last_id)
@@ -87,7 +71,7 @@ class EventFeed:
         if number is None:
             self._unsaid += _notice("missed", {"count": None, "message": _MISSED})
 
-    def _news(self) -> bytes:
+    def _happened(self) -> bytes:
         """Return what the listener wants of the next events that there are."""
         while True:
             gone, told = self._ring.after(self._seen)
@@ -97,10 +81,6 @@ class EventFeed:
                 said = _notice("missed", {"count": gone, "message": _MISSED}) + said
             if said or not told:
                 return said
-
-    def _sign_of_life(self) -> bytes:
-        """Return a comment, with the id to come back with: events that nobody wanted have passed."""
-        return f": listening\nid: {self._ring.id_of(self._seen)}\n\n".encode()
 
 
 class Wish:

@@ -15,7 +15,7 @@ from api.executor_lists import page_of, wanted
 from api.executor_logs import LEVEL_WORDS, MOST_ENTRIES, log_of
 from api.executor_stats import Statistics
 from api.executor_views import task_view
-from api.http import answer, query_choice, query_whole, read_object, viewed
+from api.http import answer, query_choice, query_whole, read_object, version_with_worker, viewed
 from api.openapi import documented
 from core.errors import InvalidParams
 
@@ -92,7 +92,8 @@ class Executor:
     @documented(executor_doc.TASK)
     def task(self, task_id: str) -> Response:
         """Tell how a task stands, with its result once it is completed."""
-        return viewed(self._desk.peek(task_id).version, lambda: self._told(task_id))
+        job = self._desk.peek(task_id)
+        return viewed(version_with_worker(job), lambda: self._told(task_id))
 
     @documented(executor_doc.LOGS)
     def logs(self, task_id: str) -> Response:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import Range
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from api import files_doc
@@ -135,13 +136,8 @@ def _head(file: JobFile) -> Response:
 
 def _part(response: Response, file: JobFile) -> tuple[int, int]:
     """Note in the head which part of the file follows; return its first byte and its length."""
-    wanted = request.range
-    is_one = wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1
-    # What cannot be kept may be taken no notice of, and all of the file is sent.
-    left_out = {"HTTP_IF_MATCH", *(() if is_one else ("HTTP_RANGE",))}
-    environ = {name: value for name, value in request.environ.items() if name not in left_out}
     try:
-        response.make_conditional(environ, accept_ranges=True, complete_length=file.size)
+        response.make_conditional(_conditions(file), accept_ranges=True, complete_length=file.size)
     except RequestedRangeNotSatisfiable:
         headers = {"Content-Range": f"bytes */{file.size}"}
         message = f"The file has {file.size:,} bytes."
@@ -151,3 +147,17 @@ def _part(response: Response, file: JobFile) -> tuple[int, int]:
     if response.status_code == 200:
         response.content_length = file.size
     return 0, file.size
+
+
+def _conditions(file: JobFile) -> dict[str, Any]:
+    """Return the request with what can be kept of its conditions; of the rest no notice is taken.
+
+    Who asks for more last bytes than there are gets all: RFC 9110, section 14.1.2.
+    """
+    left_out = {"HTTP_IF_MATCH", "HTTP_RANGE"}
+    conditions = {name: value for name, value in request.environ.items() if name not in left_out}
+    wanted = request.range
+    if wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1:
+        first, end = wanted.ranges[0]
+        conditions["HTTP_RANGE"] = Range("bytes", [(max(first, -file.size), end)]).to_header()
+    return conditions

@@ -111,4 +111,4 @@ def _is_plain(part: str) -> bool:
         part.encode()
     except UnicodeEncodeError:
         return False
-    return part not in {"", ".", ".."} and "\0" not in part and "/" not in part
+    return part not in {"", ".", ".."} and not any(one in part for one in "\0\n/")

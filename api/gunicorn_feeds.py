@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from api.gunicorn_connection import Connection
     from api.gunicorn_worker import GatheringWorker
 
-#: Seconds within which a client must take some of what it is sent, as of any other answer.
+#: Seconds in which a client without room must take enough of what it is sent, as of any other answer.
 PATIENCE = 15.0
 
 #: Pieces that are sent to one client before it is another one's turn.
@@ -32,7 +32,7 @@ class _Client:
     keeps: bool
     #: What it did not take yet of the last piece.
     rest: bytes = b""
-    #: Since when there is no room for more; None while there is.
+    #: Since when it is watched because there is no room for more; None while there is.
     full_since: float | None = None
     is_gone: bool = False
 
@@ -123,15 +123,28 @@ class Feeds:
         now = self._worker.clock.monotonic()
         for _ in range(_TURN):
             if client.full_since is not None:
-                return now - client.full_since < PATIENCE
+                return self._takes_enough(client, now - client.full_since)
             piece = client.rest or client.conn.sock.feed.read()
             if piece is None:
                 return self._end(client)
             if not piece:
                 return True
             client.rest = piece[client.conn.sock.offer(piece) :]
-            client.full_since = now if client.rest else None
+            if client.rest:
+                _watch(client, now)
         self.ring()
+        return True
+
+    def _takes_enough(self, client: _Client, seconds: float) -> bool:
+        """Return whether a client that has been without room for so long may stay.
+
+        The machine tells of room when a third of its buffer is free: on a slow line that may take minutes.
+        """
+        if seconds < PATIENCE:
+            return True
+        if client.conn.taken < seconds * self._worker.least_rate:
+            return False
+        _watch(client, self._worker.clock.monotonic())
         return True
 
     def _end(self, client: _Client) -> bool:
@@ -145,3 +158,8 @@ class Feeds:
             self._events.unregister(descriptor)
         self._clients.pop(descriptor, None)
         client.conn.sock.take_back()
+
+
+def _watch(client: _Client, now: float) -> None:
+    client.full_since = now
+    client.conn.watch(now)

@@ -15,10 +15,11 @@ from api.errors import Refused
 from core import strict_json
 from core.errors import InvalidRequest
 from core.ids import JOB_ID
+from core.jobs import State
 from core.submission import submission_from
 
 if TYPE_CHECKING:
-    from core.jobs import Json
+    from core.jobs import Json, Summary
 
 _PIECE = 65_536
 _WHOLE = re.compile(r"-?[0-9]+")
@@ -152,14 +153,27 @@ def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = No
     return Response(data, status, headers, mimetype="application/json")
 
 
-def viewed(version: int, body: Callable[[], Json]) -> Response:
-    """Return the view of a job at that version, or 304 without a body when the client has it already."""
+def viewed(version: int | None, body: Callable[[], Json]) -> Response:
+    """Return the view of a job at that version, or 304 without a body when the client has it already.
+
+    A view without a version bears no ETag: it may be another one the next time.
+    """
+    if version is None:
+        return answer(body())
     tag = str(version)
     # Tags without quotes, as older clients send them, are read too.
     unchanged = request.if_none_match.contains_weak(tag)
     response = Response(status=304, mimetype="application/json") if unchanged else answer(body())
     response.set_etag(tag)
     return response
+
+
+def version_with_worker(job: Summary) -> int | None:
+    """Return the version of a view that shows the worker; None while who has claimed the job is not said yet.
+
+    An engine may tell that a job runs a moment before it tells who runs it, both under one version.
+    """
+    return None if job.state is State.RUNNING and job.worker is None else job.version
 
 
 def iso(at: float | None) -> str | None:

@@ -21,6 +21,7 @@ from api.http import (
     query_whole,
     read_object,
     read_optional_object,
+    version_with_worker,
     viewed,
 )
 from api.jobs_bulk import cancelled, retried
@@ -95,7 +96,7 @@ class Jobs:
         seconds = query_number("wait", most=LONGEST_WAIT)
         with self._places.taken(wanted=seconds > 0) as may_wait:
             job = self._desk.wait(job_id, seconds) if may_wait else self._desk.peek(job_id)
-        response = viewed(job.version, lambda: self._view(job, fields))
+        response = viewed(version_with_worker(job), lambda: self._view(job, fields))
         tells_outcome = job.state.ended and ("result" in fields or job.state is not State.SUCCEEDED)
         if tells_outcome and request.method == "GET":
             self._kernel.deliveries.read(job.id)

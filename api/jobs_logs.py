@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from api.events_listening import Listening
 from api.jobs_views import entry_view
 from core.context import LEVELS
 from core.errors import BusError
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from core.event_bus import EventMessage
     from core.jobs import Json, LogEntry
 
-#: Seconds after which a silent log says that it is still followed.
-HEARTBEAT = 15.0
-
 _LOOK_AGAIN = 0.5  # seconds
 _PIECE = 500  # entries
 
@@ -29,7 +27,7 @@ def at_least(level: str | None) -> frozenset[str]:
     return frozenset(LEVELS[LEVELS.index(level) :] if level else LEVELS)
 
 
-class LogFeed:
+class LogFeed(Listening):
     """The entries of a log as they are written: as JSON lines, or as server-sent events."""
 
     def __init__(
@@ -46,47 +44,36 @@ class LogFeed:
         leave: Callable[[], None],
     ) -> None:
         """Begin with the entry at `offset`, end after `most` of them at the latest, and then call `leave`."""
+        super().__init__(ring, clock, leave)
         self._job_id = job_id
         self._bus = bus
-        self._ring = ring
-        self._clock = clock
         self._offset = offset
         self._left = most
         self._levels = levels
         self._as_events = as_events
-        self._leave = leave
-        self._ring_bell: Callable[[], None] = lambda: None
         self._looks_at = 0.0
-        self._spoke_at = clock.monotonic()
         self._has_ended = False
 
-    def read(self) -> bytes | None:
+    def news(self) -> bytes | None:
         """Return what was logged since the last time."""
         now = self._clock.monotonic()
-        said: bytes | None = None if self._has_ended else b""
-        if said is not None and now >= self._looks_at:
-            self._looks_at = now + _LOOK_AGAIN
-            said = self._looked()
-        if said == b"" and now - self._spoke_at >= HEARTBEAT:
-            said = b": following\n\n" if self._as_events else b"\n"
-        if said:
-            self._spoke_at = now
-        return said
+        if self._has_ended:
+            return None
+        if now < self._looks_at:
+            return b""
+        self._looks_at = now + _LOOK_AGAIN
+        return self._looked()
 
-    def when_more(self, ring: Callable[[], None]) -> None:
-        """Call `ring` when the job goes another step; of single entries nobody is told."""
-        self._ring_bell = ring
-        self._ring.listen(self._hear)
+    def sign_of_life(self) -> bytes:
+        """Return a comment, or an empty line."""
+        return b": following\n\n" if self._as_events else b"\n"
 
-    def close(self) -> None:
-        """Follow no more."""
-        self._ring.unlisten(self._hear)
-        self._leave()
-
-    def _hear(self, message: EventMessage) -> None:
-        if message.payload.get("job_id") == self._job_id:
+    def concerns(self, message: EventMessage) -> bool:
+        """Look at once when the job has gone another step; of single entries nobody is told."""
+        is_ours: bool = message.payload.get("job_id") == self._job_id
+        if is_ours:
             self._looks_at = 0.0
-            self._ring_bell()
+        return is_ours
 
     def _looked(self) -> bytes | None:
         """Return the next entries, None when there are none any more."""

@@ -106,6 +106,13 @@ def _labels(name: str, given: Json, now: float) -> dict[str, str]:
     return given
 
 
+def _some_labels(name: str, given: Json, now: float) -> dict[str, str]:
+    """Return labels, one at least: a filter that narrows nothing would mean every job."""
+    if given == {}:
+        raise InvalidRequest(name, "must name a label.", code="out_of_range")
+    return _labels(name, given, now)
+
+
 def _since(name: str, given: Json, now: float) -> float:
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         raise InvalidRequest(name, "must be a string or a number.", code="wrong_type")
@@ -135,7 +142,7 @@ _READERS: Mapping[str, Reader] = {
     "action": _named(ACTION_NAME),
     "queue": _named(QUEUE_NAME),
     "batch": _batch,
-    "labels": _labels,
+    "labels": _some_labels,
     "since": _since,
     "cursor": _cursor,
 }

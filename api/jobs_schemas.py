@@ -23,6 +23,7 @@ ACTION: Schema = {"type": "string", "pattern": f"^{ACTION_NAME.pattern}$"}
 QUEUE: Schema = {"type": "string", "pattern": f"^{QUEUE_NAME.pattern}$"}
 LABELS: Schema = {
     "type": "object",
+    "minProperties": 1,
     "propertyNames": {"pattern": "^[A-Za-z0-9_.-]{1,64}$"},
     "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 512},
 }

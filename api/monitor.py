@@ -1,4 +1,4 @@
-"""The bus about itself: /health, /metrics, /api/power."""
+"""The bus about itself: /health and /metrics."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUEUE_WORDS: Mapping[State, str] = {
 class Facts:
     """What only the store, and who asks it, can tell."""
 
-    #: Of the store, of the janitor and of the power switches.
+    #: Of the store, of the janitor, of the power switches and of the wake alarm.
     warnings: list[str]
     counts: Mapping[State, int]
     power: PowerStatus
@@ -46,7 +46,6 @@ def monitor_blueprint(kernel: Kernel) -> Blueprint:
     blueprint = Blueprint("monitor", __name__)
     blueprint.add_url_rule("/health", view_func=monitor.health, methods=["GET"])
     blueprint.add_url_rule("/metrics", view_func=monitor.metrics, methods=["GET"])
-    blueprint.add_url_rule("/api/power", view_func=monitor.power, methods=["GET"])
     return blueprint
 
 
@@ -77,11 +76,6 @@ class Monitor:
         """Give every metric in Prometheus text."""
         text, content_type = self._kernel.metrics.render()
         return Response(text, content_type=content_type)
-
-    @documented(monitor_doc.POWER)
-    def power(self) -> Response:
-        """Tell why the machine is still on, and until when."""
-        return answer(asdict(self._kernel.power.status()))
 
     def _examine(self) -> Facts:
         engine, power = self._kernel.bus.engine, self._kernel.power.status()
@@ -120,12 +114,14 @@ class Monitor:
 
 
 def _power_warnings(power: PowerStatus) -> Iterator[str]:
-    """Yield what keeps the machine from switching itself off: the bill goes on meanwhile."""
+    """Yield what keeps the machine from switching itself off, or from being started again in time."""
     for switch in power.switches:
         if switch.problem:
             yield f"The power switch {switch.name} will not work: {switch.problem}"
     if power.last_run and power.last_run.error:
         yield f"Switching off failed: {power.last_run.error}"
+    if power.wake.problem:
+        yield f"The wake alarm {power.wake.alarm} will not work: {power.wake.problem}"
 
 
 def _first_line(description: str) -> str:

@@ -1,4 +1,4 @@
-"""What /docs and /openapi.json say of /health, /metrics and /api/power."""
+"""What /docs and /openapi.json say of /health and /metrics."""
 
 from __future__ import annotations
 
@@ -61,15 +61,4 @@ METRICS = Operation(
     tag=_TAG,
     answers={200: Answer("The metrics.", {"type": "string"}, content_type="text/plain")},
     errors=["engine_unavailable"],
-)
-POWER = Operation(
-    summary="Why the machine is still on, and until when",
-    tag=_TAG,
-    answers={
-        200: Answer(
-            "The verdict and its reasons.",
-            {"type": "object", "required": ["state", "message", "reasons"]},
-            {"on": _WHOLE["power"]},
-        )
-    },
 )

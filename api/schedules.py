@@ -9,6 +9,7 @@ from flask import Blueprint, Response
 
 from api import schedules_doc
 from api.callers import OWNER, caller
+from api.desk import Desk
 from api.details import tell_details
 from api.http import allow_only, answer, iso, query_value, read_object
 from api.openapi import documented
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from core.kernel import Kernel
     from core.scheduler_models import Schedule, ScheduledTask
     from core.schedules import Schedules
+    from core.secrets import Schema
 
 
 #: What a task calls its function or its action with.
-_ASKED = ("kwargs", "params")
+_ASKED = ("args", "kwargs", "params")
 
 
 def schedules_blueprint(kernel: Kernel, schedules: Schedules) -> Blueprint:
@@ -53,6 +55,7 @@ class Tasks:
     def __init__(self, kernel: Kernel, schedules: Schedules) -> None:
         self._kernel = kernel
         self._schedules = schedules
+        self._desk = Desk(kernel)
 
     @documented(schedules_doc.CREATE)
     def create(self) -> Response:
@@ -60,7 +63,7 @@ class Tasks:
         document = read_object(schedules_doc.EXAMPLE)
         allow_only(document, *FIELDS)
         task = task_from({**document, "owner": caller().name})
-        _refuse_masks(task)
+        self._refuse_masks(task)
         caller().refuse_action(task.job_action)
         if any(known.id == task.id and not _may_see(known) for known in self._schedules.stored().schedules):
             raise ScheduleNotFound(task.id)  # It is somebody else's, of which the caller is to know nothing.
@@ -110,11 +113,11 @@ class Tasks:
 
     def _view(self, schedule: Schedule) -> dict[str, Json]:
         task = schedule.task.to_json()
-        del task["owner"]
+        del task["owner"], task["source"]
         return {
             "id": schedule.id,
             **task,
-            **{name: masked(task[name]) for name in _ASKED},
+            **masked(_asked(schedule.task), self._types(schedule.task)),
             "function_path": schedule.task.function_path or None,
             "action": schedule.task.action or None,
             "enabled": schedule.enabled,
@@ -126,6 +129,19 @@ class Tasks:
             "last_execution_id": schedule.last_job,
             "problem": self._schedules.refusals.get(schedule.id),
         }
+
+    def _refuse_masks(self, task: ScheduledTask) -> None:
+        """Raise InvalidRequest when a task is sent as it was shown, with a mask in the place of a secret."""
+        types = self._types(task)
+        for name, given in _asked(task).items():
+            if MASK in secrets_in({name: given}, types):
+                hint = "Send the secret itself, or leave it out."
+                raise InvalidRequest(name, f"hold {MASK} in the place of a secret.", hint=hint)
+
+    def _types(self, task: ScheduledTask) -> Schema:
+        """Return what tells the secrets among all that a task calls with by the types of its action."""
+        schema = self._desk.schema(task.action) if task.action else None
+        return {"properties": {"params": schema}, "$defs": (schema or {}).get("$defs", {})}
 
     def _next_run(self, schedule: Schedule) -> int | None:
         try:
@@ -141,12 +157,9 @@ class Tasks:
             return None
 
 
-def _refuse_masks(task: ScheduledTask) -> None:
-    """Raise InvalidRequest when a task is sent as it was shown, with a mask in the place of a secret."""
-    for name in _ASKED:
-        if MASK in secrets_in(getattr(task, name)):
-            hint = "Send the secret itself, or leave it out."
-            raise InvalidRequest(name, f"hold {MASK} in the place of a secret.", hint=hint)
+def _asked(task: ScheduledTask) -> dict[str, Json]:
+    said = task.to_json()
+    return {name: said[name] for name in _ASKED}
 
 
 def _may_see(schedule: Schedule) -> bool:

@@ -29,7 +29,7 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def bus() -> None:
-    r"""Look after an aafai-bus.
+    """Look after an aafai-bus.
 
     \b
     bus doctor          what is wrong with the queue's folder and what is needed beside it
@@ -37,7 +37,7 @@ def bus() -> None:
     bus token make NAME make a token for a client; bus token --help tells the rest
 
     Settings are those of the environment: `python -m config` prints them.
-    """
+    """  # noqa: D301  Click reads the backspace itself.
 
 
 if __name__ == "__main__":

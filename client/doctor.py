@@ -31,7 +31,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 @click.pass_context
 def doctor(ctx: click.Context, folder: Path | None, fix: bool, as_json: bool) -> None:
-    r"""Say what is wrong with a queue, why it matters, and what to do about it.
+    """Say what is wrong with a queue, why it matters, and what to do about it.
 
     FOLDER is the queue's folder: that of the settings if none is named. Whether a bus runs on it or not makes
     no difference; without --fix nothing is changed, and no job is held up.
@@ -46,7 +46,7 @@ def doctor(ctx: click.Context, folder: Path | None, fix: bool, as_json: bool) ->
       0   nothing is wrong, or all of it was mended; notes do not count
       1   there are warnings or problems
       2   it was called in a wrong way
-    """
+    """  # noqa: D301  Click reads the backspace itself.
     chosen = None if folder is None else os.path.normpath(folder.absolute())
     os.chdir(_CHECKOUT)  # where the bus is started, so that relative paths in settings mean the same
     surroundings = find_surroundings(os.environ, folder=chosen)

@@ -35,7 +35,7 @@ _file = click.option(
 
 @click.group()
 def token() -> None:
-    r"""Make, list and revoke the tokens by which clients come in.
+    """Make, list and revoke the tokens by which clients come in.
 
     Tokens are kept in a file beside the queue (AAFAI_TOKENS_FILE): whose each is and what it may do, but not
     its text, only the SHA-256 of that. A running bus heeds a change within a second. Once the file is there,
@@ -49,7 +49,7 @@ def token() -> None:
     bus token revoke website
 
     To change a token make another of the same name, hand it over, then revoke the old one by its id.
-    """
+    """  # noqa: D301  Click reads the backspace itself.
 
 
 @token.command()

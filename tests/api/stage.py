@@ -96,8 +96,8 @@ class Stage:
         return new
 
 
-def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None) -> Stage:
-    """Return a bus whose actions are ACTIONS and whose store is the memory engine."""
+def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None, **power: Any) -> Stage:
+    """Return a bus whose actions are ACTIONS and whose store is the memory engine; `power` goes to Power."""
     clock, engine = clock or StillClock(), engine or MemoryEngine()
     actions = folder / "actions"
     actions.mkdir()
@@ -108,22 +108,13 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
     events, gate = EventBus(LocalTransport()), Gate()
     admission = Admission(engine, registry, clock, default_timeout=600.0, check_callback=checked_spelling)
     bus = Bus(engine, admission, events, clock, gate)
-    power = Power(
-        facts=Facts,
-        gate=gate,
-        clock=clock,
-        events=events,
-        policy=Policy(),
-        runtime_dir=folder,
-        record=folder / "stopped.json",
-    )
     kernel = Kernel(
         bus=bus,
         registry=registry,
         # Workers that a test asks for find no work: they look for it elsewhere.
         pool=Pool(MemoryEngine(), Idler(), events, clock, slots={}),  # type: ignore[arg-type]
         janitor=_janitor(engine, events, clock, folder),
-        power=power,
+        power=_power(bus, clock, folder, power),
         deliveries=Deliveries(events, clock, linger=600.0),
         metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
         clock=clock,
@@ -132,6 +123,11 @@ def a_stage(folder: Path, *, clock: FakeClock | None = None, engine: Any = None)
         boot_id="boot-1",
     )
     return Stage(kernel=kernel, engine=engine, clock=clock, folder=folder)
+
+
+def _power(bus: Bus, clock: FakeClock, folder: Path, more: dict[str, Any]) -> Power:
+    usual = {"facts": Facts, "policy": Policy(), "runtime_dir": folder, "record": folder / "stopped.json"}
+    return Power(gate=bus.gate, clock=clock, events=bus.events, **(usual | more))
 
 
 def _janitor(engine: Any, events: EventBus, clock: FakeClock, folder: Path) -> Janitor:

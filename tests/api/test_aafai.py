@@ -305,6 +305,21 @@ def test_a_batch_without_a_name_gets_one(client: FlaskClient) -> None:
     assert len(client.post("/outbound", json={"batch": first["batch"]}).json["jobs"]) == 1
 
 
+def test_two_jobs_of_a_batch_under_one_key_must_ask_for_the_same(client: FlaskClient, stage: Stage) -> None:
+    one, other = ({"action": "fakejob", "priority": priority, "idempotency_key": "k"} for priority in (1, 2))
+
+    refused = client.post("/inbound", json={"jobs": [one, one, other]})
+    same = client.post("/inbound", json={"jobs": [one, one]})
+
+    assert (refused.status_code, refused.json["code"], refused.json["field"]) == (
+        400,
+        "conflicting_fields",
+        "jobs[2].idempotency_key",
+    )
+    assert len(set(same.json["job_ids"])) == 1
+    assert sum(stage.engine.count().values()) == 1
+
+
 def test_a_repeated_batch_with_keys_is_the_same_batch(client: FlaskClient) -> None:
     body = {"jobs": [{"action": "fakejob", "idempotency_key": f"k{number}"} for number in range(3)]}
 

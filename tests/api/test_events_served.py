@@ -223,6 +223,23 @@ def test_who_takes_nothing_for_a_while_is_dropped(served: Served) -> None:
     assert served.server.worker.crowd.size == size - 1
 
 
+def test_who_takes_enough_stays_however_slowly_there_is_room(served: Served) -> None:
+    slow = served.client()
+    full(served, slow)
+    (one,) = served.feeds._clients.values()
+    for _ in range(3):
+        while one.conn.taken < (PATIENCE + 1) * served.server.worker.least_rate:
+            slow.recv(4096)
+        served.server.clock.advance(PATIENCE)
+        served.feeds.round(0)
+
+    kept = len(served.feeds._clients)
+    served.server.clock.advance(PATIENCE)
+    served.feeds.round(0)
+
+    assert (kept, len(served.feeds._clients)) == (1, 0)
+
+
 def test_who_reads_late_gets_all_that_is_kept_and_is_told_what_is_not(served: Served) -> None:
     slow = served.client()
     full(served, slow)

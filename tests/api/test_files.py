@@ -119,7 +119,10 @@ def test_nothing_that_could_run_is_sent_as_what_it_is(
 
 @pytest.mark.parametrize(
     ("wanted", "part"),
-    [("0-3", "0-3"), ("4-4", "4-4"), ("7-", "7-9"), ("-3", "7-9"), ("5-99", "5-9"), ("0-", "0-9")],
+    [
+        *[("0-3", "0-3"), ("4-4", "4-4"), ("7-", "7-9"), ("-3", "7-9"), ("5-99", "5-9"), ("0-", "0-9")],
+        *[("-10", "0-9"), ("-11", "0-9"), ("-99999999999999999999", "0-9")],
+    ],
 )
 def test_a_part_of_a_file_is_sent(
     client: FlaskClient, job_id: str, folder: Path, wanted: str, part: str
@@ -262,6 +265,7 @@ def test_pipes_and_sockets_are_no_files(
 
 def test_a_name_that_no_url_can_spell_is_left_out(client: FlaskClient, job_id: str, folder: Path) -> None:
     (folder / os.fsdecode(b"\xff.txt")).touch()
+    (folder / "two\nlines.txt").touch()
 
     names = [file["name"] for file in client.get(f"/api/jobs/{job_id}/files").json["files"]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,21 @@ def test_the_light_form_and_a_poll_that_finds_nothing_new_read_no_result(
     assert client.get(f"{url}?fields=state,error,version").status_code == 200
     unchanged = client.get(url, headers={"If-None-Match": tag})
     assert (unchanged.status_code, unchanged.data, unchanged.headers["ETag"]) == (304, b"", tag)
+
+
+@pytest.mark.parametrize("path", ["/api/jobs/", "/api/v1/tasks/"])
+def test_who_hears_that_a_job_runs_before_its_worker_is_known_is_told_the_worker_later(
+    client: FlaskClient, stage: Stage, path: str
+) -> None:
+    url = path + submitted(client)
+    claimed = stage.claimed(url.rpartition("/")[2])
+    early = replace(claimed, worker=None, version=claimed.version + 1)
+    stage.engine.swap(claimed, early)
+
+    answer = client.get(url)
+
+    assert (answer.status_code, "ETag" in answer.headers) == (200, False)
+    assert client.get(url, headers={"If-None-Match": f'"{early.version}"'}).status_code == 200
 
 
 def test_the_tag_changes_with_every_step(client: FlaskClient, stage: Stage) -> None:

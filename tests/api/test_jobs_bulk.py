@@ -215,6 +215,7 @@ BAD: list[tuple[Any, str, str]] = [
     ({"batch": "a b"}, "bad_batch", "batch"),
     ({"batch": None}, "wrong_type", "batch"),
     ({"labels": []}, "wrong_type", "labels"),
+    ({"labels": {}}, "out_of_range", "labels"),
     ({"labels": {"a b": "c"}}, "bad_name", "labels.a b"),
     ({"labels": {"a": 1}}, "wrong_type", "labels.a"),
     ({"labels": {"a": ""}}, "out_of_range", "labels.a"),

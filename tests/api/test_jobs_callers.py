@@ -87,6 +87,35 @@ def test_the_keys_of_two_callers_are_two_keys(door: Door, ben: str) -> None:
     assert first == again != second
 
 
+@pytest.mark.parametrize("name", ["ben", "retry", "schedule"])
+def test_no_caller_takes_a_key_of_another_or_of_the_bus(door: Door, name: str) -> None:
+    """Who comes with the token of the settings has no name; a name may be that of what the bus does."""
+    door.settings["token"] = master = "a-token-of-sixteen"
+    door.client = door.opened()
+    token = door.token(name=name)
+
+    def stored(token: str, key: str) -> str | None:
+        headers = {"Idempotency-Key": key}
+        answer = door.ask("POST", "/api/jobs", token, json={"action": "fakejob"}, headers=headers)
+        assert answer.status_code == 201, answer.json
+        return door.stage.engine.get(answer.json["job_id"]).idempotency_key
+
+    theirs, masters, plain = stored(token, "k/1"), stored(master, f"{name}/k/1"), stored(master, "k1")
+
+    assert len({theirs, masters, f"{name}/k/1", plain}) == 4
+    assert plain == "k1"
+
+
+def test_a_job_that_somebody_else_runs_again_stays_its_owners(door: Door, anne: str, ben: str) -> None:
+    old = submitted(door, anne)
+    door.stage.failed(old, "timeout", "Too slow.")
+
+    again = door.ask("POST", f"/api/jobs/{old}/retry", ben).json
+
+    assert again["labels"] == {"owner": "anne"}
+    assert door.ask("GET", f"/api/jobs/{again['job_id']}", anne).status_code == 200
+
+
 def test_a_token_submits_only_for_its_actions(door: Door, ben: str) -> None:
     token = door.token(name="carl", actions=("download_website",))
     ended = submitted(door, ben)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -11,7 +12,7 @@ from api import checkup
 from api.checkup import Checkup
 from core.clock import SystemClock
 from core.errors import EngineUnavailable, SwitchFailed
-from tests.api.stage import Stage, StillClock
+from tests.api.stage import Stage, StillClock, a_stage
 from tests.api.test_aafai import submit
 
 
@@ -153,11 +154,24 @@ class RefusedSwitch:
         raise SwitchFailed("no permission")
 
 
-def test_a_power_switch_that_will_not_work_degrades_health_and_says_why(stage: Stage) -> None:
-    stage.kernel.power.switches = [RefusedSwitch()]
+def test_a_power_switch_that_will_not_work_degrades_health_and_says_why(tmp_path: Path) -> None:
+    stage = a_stage(tmp_path, switches=[RefusedSwitch()])
+    stage.kernel.power.step()
 
     answer = stage.client().get("/health")
 
     assert answer.status_code == 200
     assert answer.json["status"] == "degraded"
     assert "The power switch systemd will not work: the polkit rule is missing." in answer.json["warnings"]
+
+
+def test_asking_for_health_asks_no_power_switch_which_may_take_long(tmp_path: Path) -> None:
+    class AskedSwitch(RefusedSwitch):
+        def check(self) -> str | None:
+            raise AssertionError("asked in the request's own thread")
+
+    stage = a_stage(tmp_path, switches=[AskedSwitch()])
+
+    answer = stage.client().get("/health")
+
+    assert answer.json["power"]["switches"] == [{"name": "systemd", "problem": None}]

@@ -56,6 +56,19 @@ def test_health_is_never_limited(stage: Stage) -> None:
     assert [client.get("/health").status_code for _ in range(3)] == [200, 200, 200]
 
 
+def test_nobody_guesses_tokens_faster_by_health(stage: Stage) -> None:
+    client = stage.client(rate_limit=2, token="a-token-of-sixteen")
+
+    def tells_all(text: str) -> bool:
+        answer = client.get("/health", headers={"Authorization": f"Bearer {text}"})
+        assert answer.status_code == 200
+        return "workers" in answer.json
+
+    assert [tells_all(guess) for guess in ("wrong", "a-token-of-sixteen")] == [False, True]
+    assert not tells_all("a-token-of-sixteen")
+    assert client.get("/queues").status_code == 429
+
+
 def test_each_token_has_a_limit_of_its_own_whatever_address_it_comes_from(
     stage: Stage, tmp_path: Path
 ) -> None:

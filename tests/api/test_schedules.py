@@ -373,6 +373,30 @@ def test_a_caller_cannot_schedule_an_action_that_the_token_does_not_allow(stage:
     assert (by_function.status_code, by_function.json["code"]) == (403, "action_not_allowed")
 
 
+def test_what_an_action_calls_a_secret_by_its_type_is_never_shown(client: FlaskClient, stage: Stage) -> None:
+    (stage.folder / "actions" / "typed.py").write_text(
+        "from pydantic import SecretStr\n\ndef run(word: SecretStr, more: dict = {}) -> dict: ...\n"
+    )
+    stage.kernel.registry.load()
+    params = {"word": "s3cr3t-word", "more": {"password": "s3cr3t-word", "a": 1}}
+
+    created(client, action="typed", params=params)
+    answers = [client.get(PATH), client.get(f"{PATH}/reports:often")]
+    refused = client.post(PATH, json={**ACTION, "action": "typed", "params": {"word": "***"}})
+
+    assert answers[1].json["params"] == {"word": "***", "more": {"password": "***", "a": 1}}
+    assert not any("s3cr3t-word" in answer.text for answer in answers)
+    assert (refused.status_code, refused.json["field"]) == (400, "params")
+
+
+def test_what_an_action_that_is_gone_is_called_with_is_not_shown(client: FlaskClient, stage: Stage) -> None:
+    created(client)
+    (stage.folder / "actions" / "fakejob.py").unlink()
+    stage.kernel.registry.load()
+
+    assert client.get(f"{PATH}/reports:often").json["params"] == {"delay_seconds": "***"}
+
+
 def test_secrets_that_a_function_is_called_with_are_stored_but_never_shown(client: FlaskClient) -> None:
     task = {**TASK, "kwargs": {"pages": 2, "api_key": "hunter2hunter2"}}
 

@@ -20,6 +20,8 @@ SETTING = "a-token-of-sixteen-or-more"
 #: What concerns everybody's jobs, or the bus.
 ADMINS = {
     ("/purge", "POST"),
+    ("/api/power/hold", "POST"),
+    ("/api/power/hold", "DELETE"),
     ("/api/v1/workers/internal/scale", "POST"),
     ("/api/v1/workers/internal/stop", "POST"),
     ("/api/v1/workers/internal/start", "POST"),
@@ -204,6 +206,18 @@ def test_whoever_sees_the_own_jobs_only_is_told_that_there_are_no_others(door: D
     assert door.ask("GET", f"/outbound?job_id={annes}", anne).status_code == 200
     assert [job["job_id"] for job in door.ask("GET", "/queues", anne).json["inbound"]] == [annes]
     assert door.ask("GET", f"/outbound?job_id={annes}", bob).status_code == 200
+
+
+def test_the_counts_beside_the_lists_are_of_the_own_jobs_too(door: Door) -> None:
+    anne, bob = door.token(scopes=["submit", "read"], own_jobs_only=True), door.token(name="bob")
+    door.stage.succeeded(door.submit(bob).json["job_id"], {})
+    door.stage.failed(door.submit(anne).json["job_id"], "timeout", "Too slow.")
+    door.submit(anne)
+
+    annes, all_of_them = (door.ask("GET", "/queues", token).json["counts"] for token in (anne, bob))
+
+    assert annes == {"inbound": 1, "processing": 0, "outbound": 0, "failed": 1, "consumed": 0}
+    assert all_of_them == {**annes, "outbound": 1}
 
 
 def test_no_door_shows_or_touches_the_job_of_another_to_who_sees_the_own_only(door: Door) -> None:

@@ -184,7 +184,7 @@ def test_every_option_is_explained(call: Call) -> None:
 
     for option in ("--scope", "--action", "--own-jobs-only", "--rate", "--expires", "--signing", "--file"):
         assert option in shown
-    assert "bus token revoke website" in call("--help").output
+    assert "\n  bus token list\n  bus token revoke website\n" in call("--help").output
 
 
 def test_the_launcher_makes_a_token_that_a_shell_can_take(tmp_path: Path) -> None:
