@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.scheduler_models import CatchUp, ScheduledTask
-
-#: Seconds that a run may be late and still counts as on time: a busy machine has missed nothing.
-ON_TIME = 60.0
+from core.scheduler_models import ON_TIME, CatchUp, ScheduledTask
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ note only makes somebody submit once more, to be given the same job.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from core.catch_up import ON_TIME, Plan, planned
+from core.catch_up import Plan, planned
 from core.errors import (
     BusError,
     EngineUnavailable,
@@ -39,7 +39,11 @@ MOST = 1_000
 #: Of those that are skipped, so many leave a job that says so.
 MOST_TOLD = 100
 
+#: What a fault can be about, beside a schedule.
+_BEGINNING, _ROUND = "beginning", "round"
 _SOONEST = 0.01
+#: Seconds after which a clock that was set back is believed.
+_FOR_GOOD = 180.0
 #: Seconds for which the job of a skipped run could not start, were it not cancelled at once.
 _NOT_YET = 3_600.0
 
@@ -56,15 +60,18 @@ class DueRuns:
         *,
         at_start: Callable[[], object] = lambda: None,
     ) -> None:
-        """Take `at_start` as what is to be done in the thread before the first round."""
+        """Take `at_start` as what is to be done once, before the first round or as soon as it can be."""
         self._schedules = schedules
         self._bus = bus
         self._events = events
         self._clock = clock
         self._at_start = at_start
+        self._begun = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="due runs", daemon=True)
         self._told: dict[str, str] = {}
+        #: When the clock was noticed to be set back: monotonic seconds, and what it showed then.
+        self._set_back: tuple[float, float] | None = None
 
     def start(self) -> None:
         """Begin to start what is due, in a thread of its own."""
@@ -83,43 +90,58 @@ class DueRuns:
         stored = self._schedules.stored()
         for name, reason in stored.damaged.items():
             self._tell_once(name, "system.schedule_damaged", reason, name=name)
+        enabled = [schedule for schedule in stored.schedules if schedule.enabled]
+        self._notice_set_back(enabled, now)
         try:
-            for schedule in stored.schedules:
-                if schedule.enabled:
-                    self._attend(schedule, now)
+            for schedule in enabled:
+                self._attend(schedule, now)
         except ShuttingDown:  # What is due now is due at the next start.
             return TICK
-        self._told.pop("", None)
+        self._told.pop(_ROUND, None)
         soonest = self._schedules.soonest()
         return REST if soonest is None else min(TICK, max(_SOONEST, soonest - self._clock.now()))
 
     def _run(self) -> None:
-        pause = self._tried(self._begin)
         while not self._stopped.is_set():
+            if not self._begun:
+                self._tried(self._begin, _BEGINNING)
+            pause = self._tried(self.round, _ROUND)
             self._clock.wait(self._schedules.changed, pause)
             self._schedules.changed.clear()
-            if not self._stopped.is_set():
-                pause = self._tried(self.round)
 
     def _begin(self) -> float:
         self._at_start()
-        return 0.0
+        self._begun = True
+        return TICK
 
-    def _tried(self, work: Callable[[], float]) -> float:
+    def _tried(self, work: Callable[[], float], about: str) -> float:
         try:
             return work()
         except BusError as error:
-            self._tell_once("", "system.scheduler_failed", error.message)
+            self._tell_once(about, "system.scheduler_failed", error.message)
         except Exception as error:  # noqa: BLE001  Whatever it was, what is due must go on being started.
-            self._tell_once("", "system.scheduler_failed", f"{type(error).__name__}: {error}")
+            self._tell_once(about, "system.scheduler_failed", f"{type(error).__name__}: {error}")
         return TICK
+
+    def _notice_set_back(self, schedules: Sequence[Schedule], now: float) -> None:
+        """Let schedules be due again when the clock was set back and stays so, from when that was noticed.
+
+        After a boot a clock may be wrong until it is set right. Were it believed at once, all that ran
+        between the wrong time and the right one would then count as missed.
+        """
+        ahead = [schedule for schedule in schedules if schedule.is_ahead(now)]
+        if not ahead:
+            self._set_back = None
+        elif self._set_back is None:
+            self._set_back = self._clock.monotonic(), now
+        elif self._clock.monotonic() - self._set_back[0] >= _FOR_GOOD:
+            for schedule in ahead:
+                self._schedules.set_back(schedule, now=min(now, self._set_back[1]))
 
     def _attend(self, schedule: Schedule, now: float) -> None:
         """Start what is due of one schedule. What is refused stays due: another process may start it."""
         try:
-            if schedule.dealt_with > now + ON_TIME:
-                self._schedules.set_back(schedule, now=now)
-            elif (due := self._schedules.next_due(schedule)) is not None and due <= now:
+            if (due := self._schedules.next_due(schedule)) is not None and due <= now:
                 self._deal_with(schedule, now)
         except (ShuttingDown, EngineUnavailable):
             raise

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from core import ambient
 from core.clock import SystemClock
-from core.errors import Unsupported
+from core.errors import BusError, Unsupported
 from core.event_message import EventMessage
 from core.jobs import Json, Summary
 
@@ -105,6 +105,7 @@ class EventBus:
         self._transport = transport or ambient.transport()
         self._clock = SystemClock()
         self._subscriptions: tuple[_Subscription, ...] = ()
+        self._changing = threading.Lock()
         #: Event type and addressee to the subscriptions that want such a message.
         self._listeners: dict[tuple[str, str | None], tuple[_Subscription, ...]] = {}
         self._inbox: queue.Queue[EventMessage] = queue.Queue(_BACKLOG)
@@ -144,9 +145,15 @@ class EventBus:
         The first subscription may go on where an earlier program stopped: `since` is the cursor of the last
         message that it saw, on a transport that keeps them. Raises Unsupported on another one.
         """
-        self._listen_to(*self._subscriptions, _Subscription(agent_name, event_type or "*", callback))
-        if not self._attached:
-            self._transport.attach(self._receive, since=since)
+        with self._changing:
+            known = self._subscriptions
+            self._listen_to(*known, _Subscription(agent_name, event_type or "*", callback))
+            try:
+                if not self._attached:
+                    self._transport.attach(self._receive, since=since)
+            except BusError:
+                self._listen_to(*known)
+                raise
             self._attached = True
 
     def listen(self, timeout: float | None = None) -> EventMessage | None:
@@ -163,13 +170,15 @@ class EventBus:
 
     def unsubscribe(self, agent_name: str, event_type: str | None = None) -> None:
         """Drop the agent's subscriptions: those with that pattern, or all of them."""
-        self._listen_to(
-            *(
-                known
-                for known in self._subscriptions
-                if known.agent_name != agent_name or (event_type is not None and known.pattern != event_type)
+        with self._changing:
+            self._listen_to(
+                *(
+                    known
+                    for known in self._subscriptions
+                    if known.agent_name != agent_name
+                    or (event_type is not None and known.pattern != event_type)
+                )
             )
-        )
 
     def close(self) -> None:
         """Receive nothing more."""
@@ -232,5 +241,5 @@ def _seconds(job: Summary) -> float | None:
 def _call(callback: Callback, message: EventMessage) -> None:
     try:
         callback(message)
-    except Exception:  # noqa: BLE001  One listener's fault must not reach the publisher or the other listeners.
+    except (Exception, SystemExit):  # noqa: BLE001  It must not reach the publisher, nor end the reader's thread.
         sys.excepthook(*sys.exc_info())

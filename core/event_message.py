@@ -58,7 +58,7 @@ def encoded(message: EventMessage) -> bytes:
 def decoded(line: bytes, *, cursor: str | None = None) -> EventMessage | None:
     """Return the message that a line holds; None when it holds none: others may write there too."""
     try:
-        document = json.loads(line)
+        document = json.loads(line, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
     return message_of(document, cursor=cursor) if isinstance(document, dict) else None
@@ -81,3 +81,8 @@ def message_of(document: Mapping[str, Json], *, cursor: str | None = None) -> Ev
         timestamp=timestamp if isinstance(timestamp, str) else "",
         cursor=cursor,
     )
+
+
+def _refuse(constant: str) -> None:
+    """Refuse NaN and the infinities: they are none of JSON's values, and could not be told on."""
+    raise ValueError(constant)

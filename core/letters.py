@@ -55,6 +55,14 @@ class Letter:
         return urlsplit(self.url).netloc
 
     @property
+    def of_the_system(self) -> bool:
+        """Whether it tells what the bus does itself: the machine neither stays on nor is started for it.
+
+        Its going is told too, and would keep it from going; its start, and would have it started again.
+        """
+        return self.event_type.startswith("system.")
+
+    @property
     def hopeless(self) -> bool:
         """Whether it was tried for long enough."""
         return self.waited >= LONGEST_WAIT

@@ -90,6 +90,7 @@ class Outbox:
         self.make()
         path = self._path(letter.id)
         draft = path.with_suffix(f".{os.getpid()}.part")
+        draft.touch(mode=0o640)  # What jobs have answered stands in it.
         draft.write_text(json.dumps(document_of(letter), indent=1) + "\n", encoding="utf-8")
         draft.replace(path)
 
@@ -133,8 +134,10 @@ class Outbox:
 
     def give_up(self, letter: Letter) -> None:
         """Set a letter aside that nobody takes, and forget its promise."""
-        with suppress(OSError):
+        with suppress(OSError):  # Without room it is set aside as it was before.
             self.put(letter)
+        with suppress(OSError):
+            self._given_up.mkdir(mode=0o750, exist_ok=True)
             self._path(letter.id).replace(self._given_up / f"{letter.id}.json")
         self.settle(letter)
         for path in sorted(self._given_up.iterdir(), key=_age)[:-_GIVEN_UP_KEPT]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -50,13 +50,16 @@ class _Waiting:
     #: Boot-time seconds at which it is due, and until which the machine stays on for it.
     due: float
     until: float
+    #: Whether it stays on, or is started, for it at all.
+    counts: bool
     on_its_way: bool = False
 
 
 class Postmen:
     """Know which letters wait, and carry those that are due.
 
-    All methods but `pending` are for one thread. `carry` is called in threads, and `back` after each call.
+    All methods but `pending` and `next_due` are for one thread. `carry` is called in threads, and `back`
+    after each call.
     """
 
     def __init__(
@@ -77,6 +80,8 @@ class Postmen:
         self._spawn = spawn
         self._waiting: dict[str, _Waiting] = {}
         self._due: list[tuple[float, str]] = []  # a heap; entries that have become untrue are skipped
+        #: By host, those that are due and go when one on its way there is back.
+        self._held_up: defaultdict[str, deque[str]] = defaultdict(deque)
         self._came_back: deque[tuple[str, Answer | None]] = deque()
         self._busy: Counter[str] = Counter()
         self._silences: Counter[str] = Counter()
@@ -87,20 +92,29 @@ class Postmen:
         now = self._clock.boottime()
         known = self._waiting.get(letter.id)
         until = known.until if known else now + self._linger
-        self._put(letter.id, _Waiting(letter.host, now + letter.due_in(self._clock.now()), until))
+        due = now + letter.due_in(self._clock.now())
+        self._put(letter.id, _Waiting(letter.host, due, until, counts=not letter.of_the_system))
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a letter is on its way; its answer may be there already."""
+        return self._busy.total() > len(self._came_back)
 
     def knows(self, letter: str) -> bool:
         """Return whether a letter of that id waits or is on its way."""
         return letter in self._waiting
 
     def pending(self) -> tuple[float, ...]:
-        """Return for each letter the boot-time seconds at which it is waited for no longer."""
-        return tuple(waiting.until for waiting in self._waiting.copy().values())
+        """Return for each letter that counts the boot-time seconds at which it is waited for no longer."""
+        return tuple(waiting.until for waiting in self._waiting.copy().values() if waiting.counts)
+
+    def next_due(self) -> float | None:
+        """Return the boot-time seconds at which the next letter that counts is due, perhaps past, or None."""
+        return min((one.due for one in self._waiting.copy().values() if one.counts), default=None)
 
     def send_out(self) -> float:
         """Carry what is due, as far as there are postmen; return the seconds until something else will be."""
         now = self._clock.boottime()
-        held_up: list[str] = []
         while self._due and self._due[0][0] <= now and self._busy.total() < _POSTMEN:
             due, name = heapq.heappop(self._due)
             waiting = self._waiting.get(name)
@@ -110,12 +124,10 @@ class Postmen:
                 waiting.due = rested
                 self._put(name, waiting)
             elif self._busy[waiting.host] >= _TO_ONE_HOST:
-                held_up.append(name)
+                self._held_up[waiting.host].append(name)
             else:
                 self._begin(name, waiting)
-        for name in held_up:  # They go when one of those on the way is back.
-            self._put(name, self._waiting[name])
-        free = self._busy.total() < _POSTMEN and not held_up
+        free = self._busy.total() < _POSTMEN
         return max(0.0, self._due[0][0] - now) if self._due and free else float("inf")
 
     def answers(self) -> Iterator[Answer]:
@@ -123,7 +135,8 @@ class Postmen:
         while self._came_back:
             name, answer = self._came_back.popleft()
             waiting = self._waiting[name]
-            self._busy[waiting.host] -= 1
+            self._busy -= Counter([waiting.host])
+            self._release(waiting.host)
             if answer is None:
                 self.forget(name)
             else:
@@ -137,6 +150,17 @@ class Postmen:
     def _put(self, name: str, waiting: _Waiting) -> None:
         self._waiting[name] = waiting
         heapq.heappush(self._due, (waiting.due, name))
+
+    def _release(self, host: str) -> None:
+        """Let one go that was held up, now that another one to that host is back."""
+        held_up = self._held_up.get(host)
+        while held_up:
+            name = held_up.popleft()
+            waiting = self._waiting.get(name)
+            if waiting is not None and not waiting.on_its_way:
+                self._put(name, waiting)
+                return
+        self._held_up.pop(host, None)
 
     def _begin(self, name: str, waiting: _Waiting) -> None:
         waiting.on_its_way = True

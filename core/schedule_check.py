@@ -3,8 +3,8 @@
     python -m core.scheduler check tasks.yaml
 
 Prints the next five times of each task, and what is wrong with the file, by line. Which functions may be
-called, and what actions there are, is taken from the settings of the environment. Exits with 1 when
-something is wrong.
+called, and what actions there are, is taken from the settings of the environment; their packages lie beside
+the file. Exits with 1 when something is wrong.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     from core.worker import rules_of_tasks  # noqa: PLC0415  It opens the door to the settings.
 
     try:
-        agent_name, check, now = rules_of_tasks()
-        found = read_tasks(Path(arguments[1]), agent_name, check=check)
+        path = Path(arguments[1])
+        agent_name, check, now = rules_of_tasks(path)
+        found = read_tasks(path, agent_name, check=check)
     except (OSError, BusError) as error:
-        sys.stderr.write(f"{arguments[1]} cannot be checked: {error}\n")
+        hint = getattr(error, "hint", "")
+        sys.stderr.write(f"{arguments[1]} cannot be checked: {error} {hint}".rstrip() + "\n")
         return 2
     sys.stdout.writelines(f"{line}\n" for line in report(found, arguments[1], now=now))
     return 1 if found.problems else 0
@@ -48,6 +50,8 @@ def report(found: TaskFile, name: str, *, now: float) -> Iterator[str]:
             "" if task.enabled else " (disabled)"
         )
         yield from (f"    {time}" for time in times_of(task, now=now))
+    if not found.tasks and not found.problems:
+        yield f"{name} holds no task."
     for problem in found.problems:
         yield f"{name}:{problem.line}: {problem.name + ': ' if problem.name else ''}{problem.reason}"
 

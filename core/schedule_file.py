@@ -17,7 +17,7 @@ Check = Callable[[ScheduledTask], ScheduledTask]
 
 #: How the file spells fields of a task.
 _SPELLED = {"name": "task_name", "type": "task_type", "function": "function_path"}
-_NOT_IN_FILES = {"agent_name", "owner", *_SPELLED.values()}
+_NOT_IN_FILES = {"agent_name", "owner", "source", *_SPELLED.values()}
 _KEYS = (*_SPELLED, *(one.name for one in fields(ScheduledTask) if one.name not in _NOT_IN_FILES))
 #: Which key is at fault when a run would be refused, by the code of the refusal.
 _AT_FAULT = {"unknown_action": "action", "broken_action": "action", "invalid_params": "params"}
@@ -41,6 +41,12 @@ class TaskFile:
     tasks: tuple[ScheduledTask, ...] = ()
     problems: tuple[TaskProblem, ...] = ()
 
+    @property
+    def names(self) -> set[str] | None:
+        """The names of all its tasks, good and bad; None where a fault may hide one."""
+        bad = {problem.name for problem in self.problems}
+        return None if "" in bad else bad | {task.task_name for task in self.tasks}
+
 
 def read_tasks(path: Path, agent_name: str, *, check: Check = lambda task: task) -> TaskFile:
     """Return the tasks of a file as an agent's, those that `check` lets through. Raises OSError."""
@@ -59,7 +65,7 @@ def _entries(root: Node) -> dict[str, Node]:
     if not isinstance(root.value, dict) or "tasks" not in root.value:
         raise BadYaml(root.line, "The file must hold `tasks:` and a list of tasks.")
     tasks = root.value["tasks"]
-    if tasks.flaw or not isinstance(tasks.value, list):
+    if tasks.flaw or not isinstance(tasks.value, list | None):
         raise BadYaml(tasks.line, tasks.flaw or "`tasks` must be a list: begin each task with `- name:`.")
     return root.value
 

@@ -18,6 +18,8 @@ from core.timetable import Timetable, timetable
 __all__ = ["CatchUp", "EventMessage", "Schedule", "ScheduledTask", "TaskExecution", "registered", "switched"]
 
 DEFAULT_WINDOW = 86_400.0
+#: Seconds that a run may be late and still counts as on time: a busy machine has missed nothing.
+ON_TIME = 60.0
 
 
 class CatchUp(StrEnum):
@@ -61,6 +63,8 @@ class ScheduledTask:
     max_attempts: int | None = None
     #: Who registered it, where callers have names.
     owner: str = ""
+    #: The file that it was read from, which can take it away again; empty when somebody registered it.
+    source: str = ""
 
     @property
     def id(self) -> str:
@@ -110,6 +114,10 @@ class Schedule:
         task = self.task
         return timetable(task.task_type, task.schedule, zone=task.timezone, start=self.created_at)
 
+    def is_ahead(self, now: float) -> bool:
+        """Return whether it was dealt with beyond now: the clock was set back."""
+        return self.dealt_with > now + ON_TIME
+
     def to_json(self) -> dict[str, Json]:
         """Return the schedule as a JSON object, the task first."""
         own = {name: getattr(self, name) for name in _OWN}
@@ -126,8 +134,8 @@ def registered(stored: Schedule | None, task: ScheduledTask, *, now: float) -> S
     """
     if stored is None:
         return Schedule(task=task, enabled=task.enabled, created_at=now, updated_at=now, dealt_with=now)
-    if stored.task == task:
-        return stored
+    if replace(stored.task, source=task.source) == task:
+        return replace(stored, task=task)
     changed = replace(stored, task=task, enabled=task.enabled, updated_at=now)
     goes_on = _times(stored.task) == _times(task) and stored.enabled
     return changed if goes_on else replace(changed, dealt_with=now)

@@ -94,7 +94,8 @@ class Schedules:
     def soonest(self) -> float | None:
         """Return when the next run is due, in Unix seconds; None when there is none.
 
-        What is due and refused is not waited for: the next time of such a schedule counts.
+        What is due and refused is not waited for: the next time of such a schedule counts. So it does where
+        the clock was set back.
         """
         now = self._clock.now()
         found = [self._awaited(schedule, now) for schedule in self.stored().schedules]
@@ -120,7 +121,8 @@ class Schedules:
         try:
             due = self.next_due(schedule)
             refused = due is not None and due <= now and schedule.id in self.refusals
-            return first(schedule.table, now) if refused else due
+            put_off = refused or (due is not None and schedule.is_ahead(now))
+            return first(schedule.table, now) if put_off else due
         except ValueError:  # Its times can no longer be read, which its runs tell.
             return None
 

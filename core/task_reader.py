@@ -46,8 +46,8 @@ def task_from(document: Mapping[str, Json]) -> ScheduledTask:
     return task
 
 
-#: What somebody may say of a task; whose it is follows from who says it.
-FIELDS = tuple(one.name for one in fields(ScheduledTask) if one.name != "owner")
+#: What somebody may say of a task; whose it is, and where it stands, follows from who says it.
+FIELDS = tuple(one.name for one in fields(ScheduledTask) if one.name not in {"owner", "source"})
 
 _EXAMPLE = 'A task needs at least {"agent_name", "task_name", "schedule", "function_path" or "action"}.'
 
@@ -174,4 +174,5 @@ _READERS: dict[str, Callable[[str, Json], Any]] = {
     "timeout": _as_of_a_submission,
     "max_attempts": _as_of_a_submission,
     "owner": _text,
+    "source": _text,
 }

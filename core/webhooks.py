@@ -6,9 +6,7 @@ One thread decides, others carry; a worker slot never does. Of the processes tha
 from __future__ import annotations
 
 import random
-import secrets
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,7 +16,8 @@ from core.addresses import checked_spelling
 from core.carrying import carrier
 from core.errors import BusError
 from core.event_bus import KERNEL, EventBus, EventMessage
-from core.letters import Letter, failed, letter_id, letter_of_event
+from core.letters import Letter, failed, letter_id
+from core.news import News
 from core.outbox import Outbox
 from core.postmen import Answer, Postmen, Spawn, in_a_thread
 from core.promises import Promises
@@ -32,8 +31,8 @@ if TYPE_CHECKING:
 
 _GLANCE = 5.0  # seconds between two looks whether other processes have put anything into the outbox
 _LOOK_ANYHOW = 60.0
-_MOST_HEARD = 10_000
 _ENDINGS = ("completed", "failed", "cancelled")
+_FAREWELL = 1.0  # seconds that a stop waits: to hear this bus out, and again for receivers under way
 
 
 def furnish(
@@ -83,12 +82,10 @@ class Webhooks:
         #: What the bus asks to promise a callback before it stores the job.
         self.promises = Promises(outbox, engine, clock, broken=self._tell_of_broken)
         self._outbox, self._events, self._clock = outbox, events, clock
-        self._news = news if subscriptions else None
-        self._subscriptions = tuple(subscriptions)
         self._base = base
         self._bell = threading.Event()
         self._postmen = Postmen(outbox, clock, carry, linger=linger, back=self._bell.set, spawn=spawn)
-        self._heard: deque[EventMessage] = deque(maxlen=_MOST_HEARD)
+        self._news = News(subscriptions, news, events, ring=self._bell.set)
         #: When the outbox had last changed, and when it was looked at.
         self._looked = -1, float("-inf")
         self._trouble, self._stopped = "", False
@@ -100,20 +97,29 @@ class Webhooks:
         """Return for each undelivered letter the boot-time seconds at which it is waited for no longer."""
         return self._postmen.pending()
 
+    def next_due(self) -> float | None:
+        """Return when the next letter is to be tried, in Unix seconds, perhaps past; None without one."""
+        due = self._postmen.next_due()
+        return None if due is None else self._clock.now() + due - self._clock.boottime()
+
     def start(self) -> None:
         """Begin to listen for the subscriptions, and to deliver in a thread of its own."""
-        if self._news is not None:
-            self._news.subscribe("webhooks", None, self._hear)
+        self._news.listen()
         self._thread.start()
 
     def stop(self) -> None:
-        """Deliver nothing more; what is pending waits for the next start."""
-        if self._news is not None:
-            self._news.close()
+        """Hear and write what was told until now, and try it once; what is pending waits for the next start.
+
+        That takes two seconds at most.
+        """
+        self._wait(lambda: self._news.complete)
+        self._news.close()
         self._stopped = True
         self._bell.set()
         if self._thread.is_alive():
             self._thread.join()
+            self.round()
+            self._wait(lambda: not self._postmen.under_way)
         self._try(self._settle_all)
         self._outbox.resign()
 
@@ -126,7 +132,8 @@ class Webhooks:
         self._trouble = ""
         if not self._led():
             self._try(self.promises.written)
-            self._heard.clear()
+            if self._outbox.used:  # By the process that delivers. Nobody does before the first event.
+                self._news.forget()
             return _GLANCE
         for step in (self._write_letters, self._write_news, self._look_around, self._settle_all):
             self._try(step)
@@ -146,6 +153,12 @@ class Webhooks:
                 return
             pause = self.round()
 
+    def _wait(self, done: Callable[[], bool]) -> None:
+        """Wait for something, for as long as a stop may be held up."""
+        deadline = self._clock.monotonic() + _FAREWELL
+        while not done() and self._clock.monotonic() < deadline:
+            self._clock.wait(threading.Event(), 0.01)
+
     def _try(self, step: Callable[[], float | object]) -> float | None:
         try:
             done = step()
@@ -159,17 +172,12 @@ class Webhooks:
 
     def _led(self) -> bool:
         """Return whether this process delivers."""
-        if self._heard:
+        if self._news.waiting:
             self._try(self._outbox.make)
         return bool(self._try(lambda: float(self._outbox.lead())))
 
     def _note_end(self, message: EventMessage) -> None:
         if self.promises.note_end(message.payload["job_id"]):
-            self._bell.set()
-
-    def _hear(self, message: EventMessage) -> None:
-        if any(one.wants(message.event_type) for one in self._subscriptions):
-            self._heard.append(message)
             self._bell.set()
 
     def _write_letters(self) -> None:
@@ -178,13 +186,12 @@ class Webhooks:
 
     def _write_news(self) -> None:
         """Write to the standing subscriptions of what was heard."""
-        while self._heard:
-            message = self._heard.popleft()
-            for url in {one.url for one in self._subscriptions if one.wants(message.event_type)}:
-                name = f"msg_{secrets.token_hex(16)}"
-                letter = letter_of_event(message, url=url, name=name, now=self._clock.now())
-                self._outbox.put(letter)
-                self._postmen.add(letter)
+
+        def put(letter: Letter) -> None:
+            self._outbox.put(letter)
+            self._postmen.add(letter)
+
+        self._news.write(put, self._clock)
 
     def _look_around(self) -> None:
         """Take up the letters of an earlier process, and of others, when there may be some."""

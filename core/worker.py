@@ -20,6 +20,7 @@ import wiring
 from core.errors import BusError
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import FrameType
 
     from core.event_bus import Transport
@@ -61,9 +62,9 @@ def opened_events() -> Transport:
     return wiring.open_events(os.environ)
 
 
-def rules_of_tasks() -> tuple[str, Check, float]:
-    """Return for whom tasks.yaml is read, what checks its tasks, and the time. Raises ConfigError."""
-    return wiring.rules_of_tasks(os.environ)
+def rules_of_tasks(path: Path) -> tuple[str, Check, float]:
+    """Return for whom a tasks.yaml is read, what checks its tasks, and the time. Raises ConfigError."""
+    return wiring.rules_of_tasks(os.environ, path)
 
 
 if __name__ == "__main__":

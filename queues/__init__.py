@@ -87,8 +87,8 @@ def _open_redis(url: str, rest: str, options: dict[str, Any]) -> Transport:
         from queues.event_redis import RedisEvents  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"AAFAI_EVENTS: the package {error.name} is not installed.",
-            hint="pip install --require-hashes -r requirements-engines.txt",
+            f"AAFAI_EVENTS, or REDIS_URL in its place: the package {error.name} is not installed.",
+            hint="pip install --require-hashes -r requirements-engines.txt, or AAFAI_EVENTS=journal:/folder",
         ) from error
     return RedisEvents(url, complain=options.get("complain", lambda sentence: None))
 

@@ -17,7 +17,8 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class EventReader:
     """Read on from a cursor, `file:offset` as messages carry it; without one, from the end as it is now.
 
-    Where that file is no longer kept, reading begins with the oldest one after it. Raises InvalidRequest for
+    Where that file is no longer kept, reading begins with the oldest one after it; where it is another one by
+    now, shorter than the cursor says, at its beginning. Raises InvalidRequest for
     a cursor that is none.
     """
 
@@ -37,11 +38,13 @@ class EventReader:
         while self._fd is not None or self._open():
             fd = self._fd
             assert fd is not None  # noqa: S101  It has just been opened.
-            closed = is_closed(os.fstat(fd))  # Asked before it is read: nothing is added afterwards.
+            status = os.fstat(fd)  # Asked before it is read: to a closed file nothing is added afterwards.
+            if status.st_size < self._offset:
+                self._offset = 0  # It is another file than the cursor came from, or was emptied.
             if text := self._next_lines(fd):
                 if found := list(self._messages(text)):
                     return found
-            elif not closed or not self._go_on():
+            elif not is_closed(status) or not self._go_on(removed=status.st_nlink == 0):
                 break
         return []
 
@@ -65,11 +68,16 @@ class EventReader:
             return False
         return True
 
-    def _go_on(self) -> bool:
-        """Go on to the file after a closed one; return whether there is one yet."""
-        following = next(
-            (file for file in event_files(self._folder) if self._file and file > self._file), None
+    def _go_on(self, *, removed: bool) -> bool:
+        """Go on to the file after a closed one; return whether there is one yet.
+
+        After one that was removed it may bear the same name: somebody has emptied the folder.
+        """
+        last = self._file
+        later = (
+            file for file in event_files(self._folder) if last and (file > last or (removed and file == last))
         )
+        following = next(later, None)
         if following is None:
             return False
         self.close()

@@ -32,8 +32,8 @@ class FolderWatch:
 
     def wait(self, timeout: float) -> None:
         """Return when something has changed, when `ring` was called, or after `timeout` seconds."""
-        if not self._watching:
-            self._watch()
+        if not self._watching and self._watch():
+            return  # Something may have changed just before.
         seconds = timeout if self._watching else min(timeout, _GLANCE)
         self._poll.poll(seconds * 1000)
         self._forget_notes()
@@ -52,12 +52,14 @@ class FolderWatch:
         if self._notes >= 0:
             os.close(self._notes)
 
-    def _watch(self) -> None:
+    def _watch(self) -> bool:
+        """Begin to watch, and return whether that could be."""
         path = os.fsencode(self._folder)
         number = (
             -1 if self._notes < 0 else _libc.inotify_add_watch(self._notes, path, _IN_MODIFY | _IN_CREATE)
         )
         self._watching = number >= 0
+        return self._watching
 
     def _forget_notes(self) -> None:
         """Read what inotify has to tell, which is no more than that there is something to look at."""

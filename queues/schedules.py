@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator
 
@@ -18,11 +19,14 @@ from queues.file.disk import Disk, OpenFolder
 from queues.file.trouble import reported
 from queues.record import encoded
 
-_SUFFIX = ".json"
+#: A schedule's file is called by its id and this.
+SUFFIX = ".json"
 #: The file that a change is written into before it gets its name. Only who holds the folder's lock writes it.
-_DRAFT = ".draft"
-#: Seconds after which a folder that changes gets another time of change than it has.
+DRAFT = ".draft"
+#: Seconds after which a file or folder that changes gets another time of change than it has.
 _TICK = 0.1
+#: Inode, time of change and size: a file that is replaced has others.
+_Mark = tuple[int, int, int]
 #: Seconds for which a change waits for another process to finish its own, and between two looks.
 _PATIENCE, _GLANCE = 10.0, 0.01
 
@@ -44,6 +48,8 @@ class FileSchedules:
         #: What `all` found, and when the folder had last changed by then.
         self._stored = Stored()
         self._changed: tuple[int, int] | None = None
+        #: By file, what it held and what tells that it is still the same.
+        self._known: dict[str, tuple[_Mark, Schedule]] = {}
 
     def all(self) -> Stored:
         """Return every schedule; the folder is read again only after it has changed."""
@@ -53,9 +59,7 @@ class FileSchedules:
             if changed != self._changed:
                 found = self._read_all()
                 self._stored = self._stored if found == self._stored else found
-                # A change of this very moment may be followed by one that bears the same time.
-                recent = abs(self._clock.now() - status.st_mtime) < _TICK
-                self._changed = None if recent else changed
+                self._changed = None if self._is_recent(status) else changed
         return self._stored
 
     def get(self, schedule_id: str) -> Schedule | None:
@@ -94,42 +98,59 @@ class FileSchedules:
             folder.let_go()
 
     def _write(self, path: str, schedule: Schedule) -> None:
-        draft = f"{self._path}/{_DRAFT}"
+        draft = f"{self._path}/{DRAFT}"
         with contextlib.suppress(FileNotFoundError):
             self._disk.unlink(draft)  # A crash may have left it.
         self._disk.write_new(draft, encoded(schedule.to_json()))
         self._disk.rename(draft, path)
 
     def _read_all(self) -> Stored:
+        """Read the files that have changed; of thousands of schedules few do at once."""
         schedules: list[Schedule] = []
         damaged: dict[str, str] = {}
+        known: dict[str, tuple[_Mark, Schedule]] = {}
         for name in sorted(self._disk.names(self._path)):
-            if name.startswith(".") or not name.endswith(_SUFFIX):
+            if name.startswith(".") or not name.endswith(SUFFIX):
                 continue
             try:
-                schedules.append(self._read(name.removesuffix(_SUFFIX)))
+                status = self._disk.status(f"{self._path}/{name}")
+                schedules.append(self._known_or_read(name, _mark(status)))
             except FileNotFoundError:
                 continue
             except BusError as error:
                 damaged[name] = error.message
+            else:
+                if not self._is_recent(status):
+                    known[name] = (_mark(status), schedules[-1])
+        self._known = known
         return Stored(tuple(schedules), damaged)
+
+    def _known_or_read(self, name: str, mark: _Mark) -> Schedule:
+        known = self._known.get(name)
+        return known[1] if known and known[0] == mark else schedule_in(self._disk, self._path, name)
+
+    def _is_recent(self, status: os.stat_result) -> bool:
+        """Return whether something has changed so lately that a further change may bear the same time."""
+        return abs(self._clock.now() - status.st_mtime) < _TICK
 
     def _readable(self, schedule_id: str) -> Schedule | None:
         if not all(NAME.fullmatch(part) for part in schedule_id.split(":", 1)) or ":" not in schedule_id:
             return None
         try:
-            return self._read(schedule_id)
+            return schedule_in(self._disk, self._path, schedule_id + SUFFIX)
         except (FileNotFoundError, BusError):
             return None
 
-    def _read(self, schedule_id: str) -> Schedule:
-        schedule = _schedule_of(parse(self._disk.read_file(self._file(schedule_id))))
-        if schedule.id != schedule_id:
-            raise Unsupported(f"It is the schedule {schedule.id!r}: the file must bear that name.")
-        return schedule
-
     def _file(self, schedule_id: str) -> str:
-        return f"{self._path}/{schedule_id}{_SUFFIX}"
+        return f"{self._path}/{schedule_id}{SUFFIX}"
+
+
+def schedule_in(disk: Disk, folder: str, name: str) -> Schedule:
+    """Return the schedule that a file holds. Raises FileNotFoundError, and BusError when it holds none."""
+    schedule = _schedule_of(parse(disk.read_file(f"{folder}/{name}")))
+    if schedule.id + SUFFIX != name:
+        raise Unsupported(f"It is the schedule {schedule.id!r}: the file must bear that name.")
+    return schedule
 
 
 def _schedule_of(document: Json) -> Schedule:
@@ -148,6 +169,10 @@ def _schedule_of(document: Json) -> Schedule:
         raise Unsupported(f"It is no schedule: {error} is missing or wrong.") from None
     except ValueError as error:
         raise Unsupported(str(error)) from None
+
+
+def _mark(status: os.stat_result) -> _Mark:
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _moment(document: Json) -> int | None:

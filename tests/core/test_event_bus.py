@@ -1,5 +1,7 @@
 """Who publishes is heard by those who asked, and by nobody else's fault silenced."""
 
+import threading
+
 import pytest
 
 from core import ambient
@@ -56,15 +58,21 @@ def test_a_message_for_one_agent_reaches_no_other(publisher, transport):
     assert heard == ["b"]
 
 
-def test_a_callback_that_raises_stops_neither_the_publisher_nor_the_others(publisher, listener, capsys):
+@pytest.mark.parametrize("fault", [ZeroDivisionError, SystemExit])
+def test_a_callback_that_raises_stops_neither_the_publisher_nor_the_others(
+    publisher, listener, capsys, fault
+):
+    def broken(message: EventMessage) -> None:
+        raise fault
+
     heard = []
-    listener.subscribe("broken", None, lambda message: 1 / 0)
+    listener.subscribe("broken", None, broken)
     listener.subscribe("whole", None, heard.append)
 
     publisher.publish("email.processed", "email-agent")
 
     assert len(heard) == 1
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert fault.__name__ in capsys.readouterr().err
 
 
 def test_who_unsubscribes_hears_no_more(publisher, listener):
@@ -126,3 +134,53 @@ def test_an_event_that_fits_two_subscriptions_is_listened_to_once(publisher, lis
 def test_what_keeps_nothing_cannot_go_on_from_a_cursor(listener):
     with pytest.raises(Unsupported, match="keeps no events"):
         listener.subscribe("support-bot", since="2026-11-22.jsonl:0")
+
+
+def test_a_subscription_that_was_refused_is_none(publisher, listener):
+    heard = []
+    with pytest.raises(Unsupported):
+        listener.subscribe("support-bot", None, heard.append, since="2026-11-22.jsonl:0")
+
+    listener.subscribe("support-bot", None, heard.append)
+    publisher.publish("task.completed", "email-agent")
+
+    assert len(heard) == 1
+
+
+def test_threads_that_subscribe_at_once_hear_everything_once():
+    class Slow(LocalTransport):
+        """Lets another thread subscribe while it is being attached to."""
+
+        def attach(self, receive, *, since=None):
+            if not second.ident:
+                second.start()
+                overtaken.wait(0.1)
+            else:
+                overtaken.set()
+            super().attach(receive)
+
+    heard = []
+    overtaken = threading.Event()
+    transport = Slow()
+    listener = EventBus(transport)
+    second = threading.Thread(target=lambda: listener.subscribe("second", None, heard.append))
+
+    listener.subscribe("first", None, heard.append)
+    second.join()
+    EventBus(transport).publish("task.completed", "email-agent")
+
+    assert len(heard) == 2
+
+
+def test_a_callback_may_unsubscribe_itself(publisher, listener):
+    heard = []
+
+    def once(message: EventMessage) -> None:
+        heard.append(message)
+        listener.unsubscribe("support-bot")
+
+    listener.subscribe("support-bot", None, once)
+    publisher.publish("task.completed", "email-agent")
+    publisher.publish("task.completed", "email-agent")
+
+    assert len(heard) == 1

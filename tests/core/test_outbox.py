@@ -124,6 +124,23 @@ def test_of_letters_that_were_given_up_only_the_newest_are_kept(
     assert len(left) == 2
 
 
+def test_a_letter_is_set_aside_though_the_disk_is_full_and_its_folder_gone(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letter = a_letter()
+    outbox.put(letter)
+    (tmp_path / "webhooks" / "given-up").rmdir()
+
+    def full(letter: Letter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(outbox, "put", full)
+    outbox.give_up(replace(letter, attempts=9))
+
+    assert (tmp_path / "webhooks" / "given-up" / f"{letter.id}.json").exists()
+    assert outbox.letters() == []
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"id": 7}', "\x00" * 100])
 def test_a_damaged_letter_is_removed_for_its_promise_brings_another(
     outbox: Outbox, tmp_path: Path, text: str

@@ -368,6 +368,77 @@ def test_loading_a_file_again_and_again_doubles_nothing(process, events, tasks_y
     assert len(process.store.all().schedules) == 2
 
 
+TWO = "tasks:" + GOOD + GOOD.replace("good", "second")
+
+
+@pytest.mark.parametrize(
+    ("later", "left"),
+    [
+        ("tasks:" + GOOD, ["good"]),
+        ("tasks: []\n", []),
+        ("tasks:\n#  - name: good\n", []),
+        (TWO.replace("slow", "unknown"), ["good", "second"]),
+        ("tasks: [\n", ["good", "second"]),
+        ("", ["good", "second"]),
+        ("tasks:\n  - nam: second\n    schedule: 0 9 * * *\n    action: slow\n", ["good", "second"]),
+    ],
+    ids=["one is gone", "all are", "commented out", "all are bad", "torn", "empty", "one without a name"],
+)
+def test_a_task_that_is_taken_out_of_the_file_is_removed_unless_a_fault_may_hide_it(
+    process, events, tasks_yaml, later, left
+):
+    scheduler = TaskScheduler(process.schedules, events)
+    scheduler.load(tasks_yaml(TWO), "tester")
+
+    scheduler.load(tasks_yaml(later), "tester")
+
+    assert [schedule.task.task_name for schedule in process.store.all().schedules] == left
+    assert process.types_told().count("system.task_removed") == 2 - len(left)
+
+
+def test_a_file_takes_away_only_what_it_has_brought(process, events, tasks_yaml, tmp_path):
+    scheduler = TaskScheduler(process.schedules, events)
+    elsewhere = tmp_path / "other.yaml"
+    elsewhere.write_text("tasks:" + GOOD.replace("good", "elsewhere"))
+    scheduler.load(elsewhere, "tester")
+    process.register(task_name="by-hand")
+
+    scheduler.load(tasks_yaml(TWO), "somebody")
+    scheduler.load(tasks_yaml("tasks: []\n"), "tester")
+
+    names = [schedule.id for schedule in process.store.all().schedules]
+    assert names == ["somebody:good", "somebody:second", "tester:by-hand", "tester:elsewhere"]
+
+
+def test_tasks_go_on_and_are_told_of_when_their_file_is_gone(process, events, tasks_yaml):
+    scheduler = TaskScheduler(process.schedules, events)
+    path = tasks_yaml(TWO)
+    scheduler.load(path, "tester")
+    path.unlink()
+
+    scheduler.load(path, "tester")
+
+    assert len(process.store.all().schedules) == 2
+    (warning,) = process.told
+    assert warning.payload["message"] == (
+        f"{path} is not there, and 2 schedules that were read from it go on."
+        " A file that says `tasks: []` removes them."
+    )
+
+
+def test_a_file_that_is_moved_switches_nothing_on_again(process, events, tasks_yaml):
+    scheduler = TaskScheduler(process.schedules, events)
+    path = tasks_yaml("tasks:" + GOOD)
+    scheduler.load(path, "tester")
+    scheduler.disable_task("tester:good")
+
+    moved = path.rename(path.with_name("moved.yaml"))
+    scheduler.load(moved, "tester")
+
+    (schedule,) = process.store.all().schedules
+    assert (schedule.enabled, schedule.task.source) == (False, str(moved))
+
+
 def test_a_file_that_is_not_there_is_no_fault_at_the_start_and_one_when_it_is_named(
     process, events, tmp_path
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -67,6 +68,7 @@ def test_every_field_is_kept(store):
             timeout=60.0,
             max_attempts=2,
             owner="alice",
+            source="/etc/tasks.yaml",
         ),
         dealt_with=NOW + 5,
         last_due=int(NOW),
@@ -175,6 +177,39 @@ def test_a_folder_that_has_not_changed_is_not_read_again(folder):
     store.all()
 
     assert disk.calls == []
+
+
+def test_of_many_schedules_only_those_that_changed_are_read_again(folder):
+    disk, clock = Watched(), FakeClock()
+    store = FileSchedules(str(folder), disk, clock)
+    for number in range(5):
+        store.change(f"tester:{number}", lambda old, number=number: a_schedule(task_name=str(number)))
+    clock.wall = folder.stat().st_mtime + 10
+    before = store.all().schedules
+    FileSchedules(str(folder)).change("tester:3", lambda old: replace(old, dealt_with=NOW + 1))
+    clock.wall = folder.stat().st_mtime + 10
+    disk.calls.clear()
+
+    after = store.all().schedules
+
+    assert disk.calls == ["read_file"]
+    assert after[3].dealt_with == NOW + 1
+    assert [old is new for old, new in zip(before, after, strict=True)] == [True, True, True, False, True]
+
+
+def test_two_changes_within_one_tick_of_the_file_system_are_both_seen(folder):
+    clock = FakeClock()
+    store = FileSchedules(str(folder), QuickDisk(), clock)
+    store.change(ID, lambda old: replace(a_schedule(), dealt_with=NOW + 1))
+    path = folder / f"{ID}.json"
+    status = path.stat()
+    clock.wall = status.st_mtime
+    store.all()
+
+    path.write_text(path.read_text().replace(f"{NOW + 1}", f"{NOW + 2}"))
+    os.utime(path, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+    assert store.all().schedules[0].dealt_with == NOW + 2
 
 
 def test_a_change_is_durable_before_it_has_its_name_and_its_name_before_it_is_answered(folder):

@@ -12,11 +12,12 @@ import pytest
 from core import lifecycle
 from core.activity import Activity
 from core.deliveries import Deliveries
-from core.errors import InvalidParams, InvalidRequest, ScheduleNotFound, UnknownAction
+from core.errors import DiskFull, InvalidParams, InvalidRequest, ScheduleNotFound, UnknownAction
 from core.event_bus import KERNEL, job_payload
 from core.jobs import State
 from core.scheduled_run import DUE, MISSED
 from core.scheduler import TaskScheduler
+from core.scheduler_models import CatchUp
 from core.survey import Survey
 from tests.core.agenda import DAY, Process, a_task
 from tests.factories import NOW, a_job
@@ -351,7 +352,10 @@ def test_the_next_due_time_is_there_for_the_idle_decision_and_the_wake_alarm(pro
 
 def test_the_facts_of_the_power_logic_name_whichever_is_due_first(process, engine, events, clock):
     survey = Survey(
-        engine, Deliveries(events, clock, linger=900), Activity(events, clock), process.schedules.soonest
+        engine,
+        Deliveries(events, clock, linger=900),
+        Activity(events, clock),
+        scheduled=process.schedules.soonest,
     )
     process.register()
 
@@ -388,6 +392,24 @@ def test_a_clock_that_is_set_back_repeats_no_run_and_goes_on(process, clock, jum
     assert set(before) <= set(process.due())
     process.run_through(FIVE)
     assert len(process.due()) == len(before) + 1
+
+
+@pytest.mark.parametrize("wrong", [-3_600.0, -10 * DAY, -50 * 365 * DAY])
+def test_a_clock_that_is_wrong_for_a_while_after_a_boot_makes_nothing_missed(process, clock, wrong):
+    process.register(task_type="cron", schedule="*/5 * * * *", catch_up=CatchUp.ALL, catch_up_window=90 * DAY)
+    process.run_through(DAY + 120)
+    before = len(process.due())
+
+    clock.jump(wrong)
+    for _ in range(3):
+        process.look(after=50)
+    awaited = process.schedules.soonest() - clock.wall
+    clock.jump(-wrong)
+    process.look()
+
+    assert len(process.due()) == before
+    assert "system.schedule_missed" not in process.types_told()
+    assert 0 < awaited <= FIVE, "the machine is kept on for it, or woken"
 
 
 def test_a_clock_that_was_years_ahead_and_is_set_right_does_not_stop_a_schedule(process, clock):
@@ -434,6 +456,24 @@ def test_a_fault_at_the_start_is_told_and_the_thread_goes_on(bus, clock, queued)
 
     assert process.types_told()[0] == "system.scheduler_failed"
     assert process.told[0].payload["message"] == "RuntimeError: unforeseen"
+
+
+def test_what_fails_at_the_start_is_done_as_soon_as_it_can_be(bus, clock, queued):
+    def full_at_first():
+        tries.append("a try")
+        if len(tries) < 3:
+            raise DiskFull("No space left on device.")
+        process.register(schedule="1 second")
+
+    tries: list[str] = []
+    process = Process(bus, clock, at_start=full_at_first)
+
+    process.due_runs.start()
+    queued.get(timeout=10)
+    process.due_runs.stop()
+
+    assert len(tries) == 3
+    assert process.types_told() == ["system.scheduler_failed"]
 
 
 def test_labels_say_when_a_run_was_due_even_after_it_ended(process, engine, clock):

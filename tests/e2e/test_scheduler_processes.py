@@ -79,10 +79,10 @@ class Site:
         self.processes.append(process)
         return process
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        program = [sys.executable, *arguments]
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        program, environment = [sys.executable, *arguments], {**self.environment, **settings}
         return subprocess.run(
-            program, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False, timeout=60
+            program, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
         )
 
     def records(self) -> list[dict[str, Any]]:
@@ -246,3 +246,17 @@ def test_the_check_tells_what_would_run_and_what_is_wrong(site: Site) -> None:
     assert "tasks.yaml:10: bad: schedule: '61 * * * *' cannot be read" in lines[-1]
     assert (lost.returncode, idle.returncode) == (2, 2)
     assert not site.queues.exists(), "a check must not make a queue"
+
+
+def test_a_file_is_checked_with_the_packages_that_lie_beside_it(site: Site, tmp_path: Path) -> None:
+    site.write(TASKS)
+    elsewhere = {"TASKS_PATH": str(tmp_path / "elsewhere" / "tasks.yaml")}
+    (tmp_path / "empty.yaml").write_text("tasks: []\n")
+
+    checked = site.run("-m", "core.scheduler", "check", str(site.folder / "mine" / "tasks.yaml"), **elsewhere)
+    empty = site.run("-m", "core.scheduler", "check", str(tmp_path / "empty.yaml"))
+    lost = site.run("-m", "core.scheduler", "check", "tasks.yaml", AAFAI_ACTIONS_DIR="/no/such/folder")
+
+    assert (checked.returncode, empty.returncode, lost.returncode) == (0, 0, 2)
+    assert empty.stdout == f"{tmp_path / 'empty.yaml'} holds no task.\n"
+    assert lost.stderr.endswith("Name the folder in which the actions lie.\n")

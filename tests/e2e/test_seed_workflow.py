@@ -63,6 +63,27 @@ print(json.dumps(heard), flush=True)
 """
 
 
+APP = """
+import json
+from flask import Blueprint
+from api.server import build_app
+from core import TaskScheduler
+from core.at_hand import kernel_at_hand
+from pathlib import Path
+
+mine = Blueprint("mine", __name__)
+mine.add_url_rule("/mine", view_func=lambda: "mine")
+app = build_app(kernel_at_hand())
+app.register_blueprint(mine)
+scheduler = TaskScheduler()
+for task in scheduler.load_tasks_from_yaml("{tasks}", agent_name="your-agent"):
+    scheduler.register_task(task)
+client = app.test_client()
+tasks = client.get("/api/scheduler/tasks").json
+print(json.dumps([client.get("/mine").text, [task["id"] for task in tasks]]))
+"""
+
+
 @contextmanager
 def a_redis(folder: Path) -> Iterator[str]:
     """Run a Redis on a free loopback port."""
@@ -86,6 +107,27 @@ def events(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     pytest.importorskip("redis")
     with a_redis(tmp_path) as url:
         yield url
+
+
+def test_an_agent_with_an_app_of_its_own_takes_the_routes_of_the_scheduler_into_it(tmp_path: Path) -> None:
+    (tmp_path / "tasks.yaml").write_text(
+        TASKS.replace("function:", "action: fakejob #").split("    kwargs")[0]
+    )
+    environment = {**os.environ, "QUEUE_BASE_PATH": str(tmp_path / "queues"), "AAFAI_LOG_LEVEL": "WARNING"}
+    program = APP.replace("{tasks}", str(tmp_path / "tasks.yaml"))
+
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == ["mine", ["your-agent:process_pending_emails"]]
 
 
 def test_a_task_is_run_by_a_worker_and_another_program_hears_of_it(tmp_path: Path, events: str) -> None:

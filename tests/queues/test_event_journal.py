@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import stat
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -212,6 +214,27 @@ def test_a_reader_outlives_the_removal_of_the_file_that_he_reads(folder: Path) -
     assert [message.event_type for message in (*first, *later)] == ["test.1", "test.2", "test.3"]
 
 
+def test_a_reader_goes_on_with_the_file_that_takes_the_place_of_his_own(folder: Path) -> None:
+    write(folder, 1, 2)
+    (file,) = files_in(str(folder))
+    reader = EventReader(str(folder), since=f"{file.name}:0")
+    first = reader.read()
+    shutil.rmtree(folder)
+    write(folder, 3)
+
+    later = reader.read()
+    reader.close()
+
+    assert [message.event_type for message in (*first, *later)] == ["test.1", "test.2", "test.3"]
+
+
+def test_a_cursor_of_another_journal_goes_on_at_the_beginning_of_the_file(folder: Path) -> None:
+    write(folder, 1, 2)
+    (file,) = files_in(str(folder))
+
+    assert read(folder, since=f"{file.name}:100000") == ["test.1", "test.2"]
+
+
 def _tomorrow() -> FakeClock:
     clock = FakeClock()
     clock.advance(86_400)
@@ -254,6 +277,7 @@ def test_half_a_line_is_waited_for(folder: Path) -> None:
         *('{"event_type": 1, "source_agent": "x"}', '{"event_type": "a.b", "source_agent": null}'),
         '{"event_type": "a.b", "source_agent": "x", "payload": []}',
         '{"event_type": "a.b", "source_agent": "x", "target_agent": 3}',
+        '{"event_type": "a.b", "source_agent": "x", "payload": {"number": NaN}}',
     ],
 )
 def test_a_line_that_is_no_event_is_passed_over(line: str) -> None:
@@ -401,6 +425,22 @@ def test_a_watch_ends_when_something_is_written_or_it_is_rung(tmp_path: Path) ->
 
     watch.close()
     watch.ring()  # Who comes too late does no harm.
+
+
+def test_a_watch_does_not_sleep_through_what_came_before_it_could_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "later"
+    watch = FolderWatch(str(folder))
+    folder.mkdir()
+    (folder / "file").touch()
+    slept: list[float] = []
+    monkeypatch.setattr(watch, "_poll", SimpleNamespace(poll=slept.append))
+
+    watch.wait(30)
+    watch.close()
+
+    assert not slept
 
 
 def test_without_inotify_the_folder_is_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
