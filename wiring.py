@@ -9,9 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cloud.switches import open_switches
 from core import ambient, logger, timing
-from core.activity import Activity
 from core.addresses import checked_spelling
 from core.admission import Admission
 from core.attempt import Submit
@@ -25,16 +23,13 @@ from core.errors import ConfigError
 from core.event_bus import KERNEL, EventBus, LocalTransport, Transport
 from core.functions import Functions, built_in
 from core.gate import Gate
-from core.idle import Policy
 from core.janitor import Janitor
 from core.kernel import Kernel
 from core.leftovers import sweep
-from core.machine import Timings
 from core.metrics import Metrics
 from core.order import JOB_ID
 from core.patience import Patience
 from core.pool import Pool
-from core.power import Power
 from core.registry import Registry
 from core.roster import Roster
 from core.runner import Runner
@@ -42,11 +37,14 @@ from core.schedule_store import MemorySchedules
 from core.scheduler import TaskScheduler
 from core.schedules import Schedules
 from core.shortcuts import Shortcuts
-from core.survey import Survey
 from core.webhooks import Webhooks, furnish
 from queues import open_engine, open_schedules, open_transport
+from wiring_books import keep_books, open_books
+from wiring_power import open_power, survey_of, watch_preemption
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from config import Config
     from core.engine import Engine
     from core.schedule_file import Check
@@ -55,32 +53,12 @@ if TYPE_CHECKING:
 def assemble(config: Config, *, beside: bool = False) -> Kernel:
     """Open the store, find the actions, put the parts together. Raises ConfigError or EngineUnavailable."""
     logger.configure(level=config.log_level, style=config.log_format)
-    clock, events, gate = SystemClock(), EventBus(LocalTransport()), Gate()
+    events = EventBus(LocalTransport())
     logger.log_events(events)
-    outward = _outward(config, events)
-    bus, registry = _bus(config, events, gate, clock)
-    webhooks = _webhooks(config, bus, outward, clock)
-    runner = _runner(config, bus, registry, clock)
-    pool = _pool(config, bus, runner, clock)
-    bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
-    deliveries = Deliveries(events, clock, linger=config.result_linger)
-    schedules = Schedules(open_schedules(config.engine), bus.admission, _functions(config), clock)
-    survey = Survey(bus.engine, deliveries, Activity(events, clock), schedules.soonest, webhooks.pending)
-    kernel = Kernel(
-        bus=bus,
-        registry=registry,
-        pool=pool,
-        janitor=_janitor(config, bus, pool, clock),
-        power=_power(config, survey, gate, clock, events),
-        deliveries=deliveries,
-        metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
-        clock=clock,
-        schedules=schedules,
-        due_runs=_due_runs(config, schedules, bus, clock),
-        webhooks=webhooks,
-        outward=outward,
-        **_manner(config, beside=beside),
-    )
+    kernel = _kernel(config, events, SystemClock(), beside=beside)
+    if not beside:
+        keep_books(kernel)
+        watch_preemption(config, kernel)
     return kernel
 
 
@@ -110,13 +88,43 @@ def open_events(environ: Mapping[str, str]) -> Transport:
     return _transport(_config(environ), logger.logger.warning)
 
 
-def rules_of_tasks(environ: Mapping[str, str]) -> tuple[str, Check, float]:
-    """Return for whom tasks.yaml is read, what checks its tasks, and the time. Raises ConfigError."""
-    config, clock = _config(environ), SystemClock()
+def rules_of_tasks(environ: Mapping[str, str], path: Path) -> tuple[str, Check, float]:
+    """Return for whom a tasks.yaml is read, what checks its tasks, and the time. Raises ConfigError."""
+    config, clock = replace(_config(environ), tasks_path=path.absolute()), SystemClock()
     admission = Admission(
         open_engine("memory:"), _registry(config), clock, default_timeout=config.default_timeout
     )
     return KERNEL, Schedules(MemorySchedules(), admission, _functions(config), clock).check, clock.now()
+
+
+def _kernel(config: Config, events: EventBus, clock: Clock, *, beside: bool) -> Kernel:
+    gate, outward = Gate(), _outward(config, events)
+    bus, registry = _bus(config, events, gate, clock)
+    webhooks = _webhooks(config, bus, outward, clock)
+    runner = _runner(config, bus, registry, clock)
+    pool = _pool(config, bus, runner, clock)
+    bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
+    deliveries = Deliveries(events, clock, linger=config.result_linger)
+    schedules = Schedules(open_schedules(config.engine), bus.admission, _functions(config), clock)
+    survey = survey_of(bus, deliveries, schedules, webhooks, clock)
+    books = open_books(config, bus, clock)
+    kernel = Kernel(
+        bus=bus,
+        registry=registry,
+        pool=pool,
+        janitor=_janitor(config, bus, pool, clock),
+        power=open_power(config, survey, gate, clock, events, lead=books.lead),
+        deliveries=deliveries,
+        metrics=Metrics(events, lambda: kernel.readings()),  # noqa: PLW0108  The kernel is not there yet.
+        clock=clock,
+        schedules=schedules,
+        due_runs=_due_runs(config, schedules, bus, clock),
+        webhooks=webhooks,
+        outward=outward,
+        books=books,
+        **_manner(config, beside=beside),
+    )
+    return kernel
 
 
 def _config(environ: Mapping[str, str]) -> Config:
@@ -185,7 +193,8 @@ def _registry(config: Config) -> Registry:
         registry.find()
     except OSError as error:
         raise ConfigError(
-            f"AAFAI_ACTIONS_DIR: {config.actions_dir} cannot be read: {error.strerror}."
+            f"AAFAI_ACTIONS_DIR: {config.actions_dir} cannot be read: {error.strerror}.",
+            hint="Name the folder in which the actions lie.",
         ) from error
     return registry
 
@@ -242,26 +251,6 @@ def _janitor(config: Config, bus: Bus, pool: Pool, clock: Clock) -> Janitor:
         backoff=_backoff(config.backoff_base),
         downloads=config.download_dir,
         result_ttl=config.result_ttl,
-    )
-
-
-def _power(config: Config, survey: Survey, gate: Gate, clock: Clock, events: EventBus) -> Power:
-    return Power(
-        facts=survey.facts,
-        gate=gate,
-        clock=clock,
-        events=events,
-        policy=Policy(
-            idle_timeout=config.idle_timeout,
-            due_window=config.due_window,
-            boot_grace=config.boot_grace,
-            paid_minute=config.paid_minute,
-            max_uptime=config.max_uptime,
-        ),
-        runtime_dir=config.runtime_dir,
-        record=config.queue_base_path / "clean-stop.json",
-        switches=open_switches(config.power_switch),
-        timings=Timings(verify=config.power_verify),
     )
 
 

@@ -24,8 +24,26 @@ def contradictions(found: Mapping[str, Found]) -> Iterator[str]:
             f"AAFAI_TOKEN: other machines can reach {texts['AAFAI_HOST']!r}, so clients need a token: set"
             " one, make one with ./bus token make, or set AAFAI_ALLOW_ANONYMOUS=1, if anybody may run jobs."
         )
+    yield from _suspended(texts["AAFAI_POWER_SWITCH"], texts["AAFAI_WAKE_ALARM"])
     if found["NUM_INTERNAL_WORKERS"].source == found["AAFAI_SLOTS"].source == "environment":
         yield "AAFAI_SLOTS: it says how many jobs run at once, and so does NUM_INTERNAL_WORKERS: unset one."
+
+
+def _suspended(switches: str, alarm: str) -> Iterator[str]:
+    """Yield a sentence when Google's alarm would find a suspended machine that it cannot start."""
+    ways = {switch.strip() for switch in switches.split(";")}
+    if "gcp:suspend" not in ways or not alarm.startswith("gcp-"):
+        return
+    if alarm.startswith("gcp-schedule:"):
+        yield (
+            "AAFAI_WAKE_ALARM: an instance schedule starts no machine that is suspended: write"
+            " gcp-scheduler:job, or gcp in AAFAI_POWER_SWITCH."
+        )
+    elif len(ways) > 1:
+        yield (
+            "AAFAI_WAKE_ALARM: the job either resumes a suspended machine or starts a stopped one: leave"
+            " gcp:suspend alone in AAFAI_POWER_SWITCH, or out of it."
+        )
 
 
 def doubts(found: Mapping[str, Found]) -> Iterator[str]:

@@ -28,6 +28,8 @@ class Setting:
     production: str | None = None
     #: Never shown, and better kept in a file of that name (in lower case) in $CREDENTIALS_DIRECTORY.
     secret: bool = False
+    #: A variable of the platform's that counts where this one is not set.
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def markdown(settings: Iterable[Setting]) -> Iterator[str]:
 
 
 def _written(one: Setting, environ: Mapping[str, str]) -> Found | None:
-    text = environ.get(one.env, "").strip()
+    text = environ.get(one.env, "").strip() or environ.get(one.instead, "").strip()
     return Found(text, "environment") if text else None
 
 

@@ -82,11 +82,11 @@ class Config(Serving, Work):
         parse_duration,
         "How long after the last work the machine stays on.",
     )
-    due_window: float = setting(
-        "AAFAI_DUE_WINDOW",
-        "15 minutes",
+    min_sleep: float = setting(
+        "AAFAI_MIN_SLEEP",
+        "5 minutes",
         parse_duration,
-        "The machine stays on when a deferred job is due within this time.",
+        "The machine stays on when it would have to be started again sooner than this.",
     )
     boot_grace: float = setting(
         "AAFAI_BOOT_GRACE",
@@ -110,11 +110,40 @@ class Config(Serving, Work):
         "AAFAI_POWER_SWITCH",
         "none",
         words.parse_switches,
-        "How to switch the machine off: `none`, `systemd` or `command:…`; with `;` between, tried in turn.",
+        "How to switch the machine off: `none`, `systemd`, `gcp`, `gcp:suspend` or `command:…`; with `;`"
+        " between, tried in turn.",
         production="systemd",
     )
     power_verify: float = setting(
         "AAFAI_POWER_VERIFY", "1 minute", parse_duration, "How long after the switch the machine must be off."
+    )
+    wake_alarm: str = setting(
+        "AAFAI_WAKE_ALARM",
+        "none",
+        words.parse_alarm,
+        "What starts the machine again when something is due: `none`, `gcp-scheduler:JOB`,"
+        " `gcp-schedule:POLICY`, `rtcwake` or `command:…`.",
+    )
+    google_url: str = setting(
+        "AAFAI_GOOGLE_URL",
+        "",
+        words.parse_google_url,
+        "Where Google's services and metadata are asked instead of at their own addresses; for tests.",
+    )
+    before_stop: tuple[tuple[str, ...], ...] = setting(
+        "AAFAI_BEFORE_STOP",
+        "",
+        words.parse_commands,
+        "What is run before the machine is switched off: commands, with `;` between.",
+    )
+    before_stop_limit: float = setting(
+        "AAFAI_BEFORE_STOP_LIMIT", "1 minute", parse_duration, "How long each of them may take."
+    )
+    prices: Path = setting(
+        "AAFAI_PRICES",
+        "prices.toml",
+        words.parse_path,
+        "File of what the machine costs; the one that comes with the bus holds examples.",
     )
     runtime_dir: Path = setting(
         "AAFAI_RUNTIME_DIR",

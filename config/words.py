@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -31,7 +32,13 @@ _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _PACKAGE = re.compile(r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*", re.ASCII)
 _TOKEN = re.compile(r"[!-~]{16,512}")
 _TRANSPORTS = {"journal", "redis", "rediss", "local"}
-_SWITCH = re.compile(r"none|systemd|command:\s*\S.*")
+_SWITCH = re.compile(r"none|systemd|gcp|gcp:suspend|command:\s*\S.*")
+_ALARM = re.compile(
+    r"none|rtcwake|command:\s*\S.*"
+    r"|gcp-scheduler:([a-z0-9-]{1,63}/)?[\w-]{1,500}|gcp-schedule:[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+    re.ASCII,
+)
+_BASE_URL = re.compile(r"https?://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
 
 def as_written(text: str) -> str:
@@ -201,5 +208,45 @@ def parse_switches(text: str) -> tuple[str, ...]:
     switches = tuple(part.strip() for part in text.split(";"))
     for switch in switches:
         if not _SWITCH.fullmatch(switch):
-            raise ValueError(f"{switch!r} is no switch: write none, systemd or command:/path/to/program.")
+            raise ValueError(
+                f"{switch!r} is no switch: write none, systemd, gcp, gcp:suspend or command:/path/to/program."
+            )
     return switches
+
+
+def parse_alarm(text: str) -> str:
+    """Return the wake alarm as written."""
+    if not _ALARM.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no wake alarm: write none, gcp-scheduler:job, gcp-schedule:policy, rtcwake or"
+            " command:/path/to/program."
+        )
+    return text
+
+
+def parse_google_url(text: str) -> str:
+    """Return the URL without a slash at its end, or the empty text; what is sent there holds tokens."""
+    url = text.rstrip("/")
+    found = _BASE_URL.fullmatch(url)
+    safe = found is not None and (url.startswith("https:") or is_loopback(found["host"].strip("[]")))
+    if url and not safe:
+        raise ValueError(
+            f"{text!r} is no address to send tokens to: write https://host or http://127.0.0.1:9000."
+        )
+    return url
+
+
+def parse_commands(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the words of each command; quotes are read as a shell reads them, and `;` stands between."""
+    reader = shlex.shlex(text, posix=True, punctuation_chars=";")
+    reader.whitespace_split, reader.commenters = True, ""
+    commands: list[list[str]] = [[]]
+    try:
+        for word in reader:
+            if set(word) == {";"}:
+                commands.append([])
+            else:
+                commands[-1].append(word)
+    except ValueError as error:
+        raise ValueError(f"{text!r} cannot be read as commands ({error}): mend its quotes.") from None
+    return tuple(tuple(words) for words in commands if words)

@@ -60,7 +60,9 @@ class Work:
         "AAFAI_EVENTS",
         "journal:{QUEUE_BASE_PATH}/events",
         words.parse_transport,
-        "How programs hear of events: `journal:` and a folder, `redis://…`, or `local:` for not at all.",
+        "How programs hear of events: `journal:` and a folder, `redis://…`, or `local:` for not at all;"
+        " without it, the platform's `REDIS_URL` counts.",
+        instead="REDIS_URL",
     )
     events_size: int = setting("AAFAI_EVENTS_SIZE", "64 MiB", words.parse_size, "Room of the event journal.")
     webhooks: Path | None = setting(

@@ -1,4 +1,4 @@
-"""When the machine may switch itself off: facts in, typed reasons to stay on, or the verdict to stop. Pure.
+"""When the machine may switch itself off, and when it must be back: facts in, a verdict out. Pure.
 
 Polls, dashboards, health checks and refused requests are no facts: they never keep the machine on. Ages are
 taken on the boot-time clock, which counts sleep and never jumps; only due moments are wall-clock times.
@@ -28,8 +28,10 @@ class Facts:
     #: Jobs that could run now.
     queued: int = 0
     running: int = 0
-    #: When the next deferred or scheduled job is due, in Unix seconds.
+    #: When the next deferred job, retry or run of a schedule is due, in Unix seconds.
     next_due: float | None = None
+    #: When the next webhook is to be tried, in Unix seconds.
+    next_webhook: float | None = None
     #: For each ended job whose result nobody has read: boot-time seconds at which it is waited for no longer.
     unread: tuple[float, ...] = ()
     #: For each webhook that was not delivered: boot-time seconds at which it is waited for no longer.
@@ -42,13 +44,22 @@ class Facts:
     #: The moment of the verdict, in Unix seconds and in boot-time seconds.
     now: float = 0.0
     boottime: float = 0.0
-    #: When the service started, in boot-time seconds.
+    #: When the service started, or the machine last woke up, in boot-time seconds.
     started: float = 0.0
+    #: When the machine last woke up, in boot-time seconds; 0 for its boot.
+    awake: float = 0.0
+    #: Seconds that it takes from the machine's start until jobs are accepted.
+    lead: float = 0.0
 
     @property
     def uptime(self) -> float:
-        """Seconds since the service started."""
+        """Seconds since the service started, or since the machine last woke up."""
         return self.boottime - self.started
+
+    @property
+    def next_moment(self) -> float | None:
+        """When anything is due next, in Unix seconds."""
+        return min((due for due in (self.next_due, self.next_webhook) if due is not None), default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,10 +67,12 @@ class Policy:
     """How long the machine stays on for what; in seconds."""
 
     idle_timeout: float = 900.0
-    #: A job due within this time is not worth a stop.
-    due_window: float = 900.0
+    #: A shorter time between a stop and the next start is not worth a stop.
+    min_sleep: float = 300.0
+    #: The same when the machine would be started for webhooks alone: whom nobody answers must not keep it on.
+    webhook_sleep: float = 3_600.0
     boot_grace: float = 300.0
-    #: What the cloud charges at least, counted from boot.
+    #: What the cloud charges at least, counted from the machine's boot or its waking up.
     paid_minute: float = 60.0
     max_uptime: float = 43_200.0
 
@@ -108,6 +121,20 @@ def judge(facts: Facts, policy: Policy) -> Verdict:
     return Verdict(True, (), "Stopping: nothing is left to do.")
 
 
+def wake_at(facts: Facts, policy: Policy) -> float | None:
+    """Return when the machine must be started if it stops now, in Unix seconds; None if nothing calls for it.
+
+    It is early by the time that a start takes, and sleeps for its shortest sleep at least, also when jobs are
+    left that could run: then the stop was not its own wish.
+    """
+    moments = [facts.now] if facts.queued or facts.running else []
+    if facts.next_due is not None:
+        moments.append(facts.next_due - facts.lead)
+    if facts.next_webhook is not None:
+        moments.append(max(facts.next_webhook - facts.lead, facts.now + policy.webhook_sleep))
+    return max(min(moments), facts.now + policy.min_sleep) if moments else None
+
+
 def reasons_to_stay(facts: Facts, policy: Policy) -> tuple[Reason, ...]:
     """Return every reason to stay on that holds now; an empty tuple means that the machine may stop."""
     found = (
@@ -138,11 +165,15 @@ def _running(facts: Facts) -> Reason | None:
 
 
 def _due_soon(facts: Facts, policy: Policy) -> Reason | None:
-    if facts.next_due is None or facts.next_due - facts.now > policy.due_window:
+    """Return the reason until the job is due; what holds then is that it waits."""
+    away = None if facts.next_due is None else facts.next_due - facts.now
+    if away is None or away > facts.lead + policy.min_sleep:
         return None
-    away = facts.next_due - facts.now
-    when = f"in {format_duration(away)}" if away > 0 else "now"
-    return Reason("due_soon", f"a deferred or scheduled job is due {when}")
+    if away <= 0:
+        return Reason("due_soon", "a deferred or scheduled job is due now")
+    return Reason(
+        "due_soon", f"a deferred or scheduled job is due in {format_duration(away)}", facts.next_due
+    )
 
 
 def _undelivered(facts: Facts) -> Reason | None:
@@ -183,7 +214,7 @@ def _boot_grace(facts: Facts, policy: Policy) -> Reason | None:
 
 def _paid_minute(facts: Facts, policy: Policy) -> Reason | None:
     message = f"the first {format_duration(policy.paid_minute)} since boot are paid anyway"
-    return _until(facts, policy.paid_minute, "paid_minute", message)
+    return _until(facts, facts.awake + policy.paid_minute, "paid_minute", message)
 
 
 def _until(facts: Facts, end: float, code: str, message: str) -> Reason | None:

@@ -41,6 +41,7 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "system.warning": (logging.WARNING, "{message}"),
     "system.quarantined": (logging.WARNING, "{name} is no job and was put into quarantine: {reason}"),
     "system.task_refused": (logging.ERROR, "{file}:{line}: the task {name} is refused: {reason}"),
+    "system.task_removed": (logging.WARNING, "{file} holds {task_id} no more: its schedule is removed"),
     "system.schedule_missed": (
         logging.WARNING,
         "schedule {task_id}: {missed} runs were missed; {made_up} are made up for, {skipped} skipped",
@@ -62,6 +63,13 @@ WORDING: Mapping[str, tuple[int, str]] = {
         "nothing is left to do; the power switch is 'none', so the machine stays on",
     ),
     "system.power_failed": (logging.ERROR, "the machine could not be switched off: {message}"),
+    "system.alarm_set": (logging.INFO, "{message}"),
+    "system.alarm_failed": (logging.ERROR, "the wake alarm could not be set: {message}"),
+    "system.last_stop": (logging.INFO, "{message}"),
+    "system.preempted": (
+        logging.WARNING,
+        "the cloud takes the machine away: {running} running jobs get {seconds:g} s to end",
+    ),
     "system.stopping": (logging.INFO, "stopping: {running} running jobs get {seconds:g} s to end"),
     "system.shutdown": (logging.INFO, "{message}"),
 }

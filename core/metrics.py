@@ -16,6 +16,7 @@ LIVE: Mapping[str, tuple[str, str]] = {
     "aafai_accepting": ("1 while jobs are accepted.", ""),
     "aafai_broken_actions": ("Action files that could not be loaded.", ""),
     "aafai_reasons_to_stay_on": ("Why the machine is still on, by reason.", "reason"),
+    "aafai_boot_seconds": ("Seconds that the last start took, by phase.", "phase"),
     "aafai_uptime_seconds": ("Seconds since the service started, sleep included.", ""),
 }
 

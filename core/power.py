@@ -1,35 +1,42 @@
-"""Switching the machine off: accepting → draining → stopping, and back to accepting when the stop failed."""
+"""The power logic: why the machine is on, whether it may go, and what people may ask of it."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.errors import AlarmFailed, BusError
-from core.event_bus import KERNEL, EventBus
-from core.idle import Facts, Hold, Policy, Verdict, judge
-from core.machine import Alarm, NoAlarm, PowerState, PowerStatus, Switch, SwitchRun, SwitchStatus, Timings
+from core.announcer import Announcer
+from core.holds import Holds
+from core.idle import Facts, Hold, Policy, Verdict, judge, wake_at
+from core.last_stop import LastStop, StopRecord
+from core.lookout import Lookout
+from core.machine import Alarm, NoAlarm, PowerState, PowerStatus, Switch, Timings
+from core.power_off import PowerOff
+from core.switching import Switching
 from core.timing import format_duration
+from core.waking import Waking
 from core.whole_file import write_whole
 
 if TYPE_CHECKING:
     from core.clock import Clock
+    from core.event_bus import EventBus
     from core.gate import Gate
+    from core.hooks import Hook
 
-#: Seconds that a client refused by the closed gate is asked to wait: about what a machine needs to start.
-_RETRY_AFTER = 30.0
+_TOLD = "Stopping: the service was told to."
+_TAKEN = "Stopping: the cloud takes the machine away."
 
 
 @dataclass(kw_only=True, eq=False)
 class Power:
     """Decide every second or so whether the machine may stop, and stop it without losing a submission.
 
-    `facts` counts the work; moment, start and hold are filled in here. A file `heartbeat` in `runtime_dir`
-    holds the boot-time seconds of the last look; the file `record` tells the next start of a clean stop.
+    `facts` counts the work; moments, `lead` and hold are filled in here. A file `heartbeat` in `runtime_dir`
+    holds the boot-time seconds of the last look; the file `record` tells the next start how this run ended.
     """
 
     facts: Callable[[], Facts]
@@ -41,220 +48,194 @@ class Power:
     record: Path
     switches: Sequence[Switch] = ()
     alarm: Alarm = field(default_factory=NoAlarm)
+    #: What is run before a switch is, once in each idle time.
+    hooks: Sequence[Hook] = ()
+    #: Returns the seconds from the machine's start until jobs are accepted.
+    lead: Callable[[], float] = lambda: 0.0
+    #: Where the hold is kept; None for only in memory.
+    hold_file: Path | None = None
+    #: The kernel's name for this boot of the machine.
+    boot: str = ""
     timings: Timings = field(default_factory=Timings)
 
     def __post_init__(self) -> None:
-        self._state = PowerState.ACCEPTING
-        self._started = self.clock.boottime()
-        self._slept = self._sleep()
-        self._busy: float | None = None
-        self._hold: Hold | None = None
-        self._last_run: SwitchRun | None = None
-        self._turn = 0
-        self._not_before = self._deadline = self._started
-        self._problems: tuple[str | None, ...] | None = None
-        self._told: set[tuple[str, str]] = set()
-        self._halt = threading.Event()
+        #: How the run before this one ended; None when that is not known, and before the start.
+        self.last_stop: LastStop | None = None
+        self.switching = Switching(self.switches)
+        self._announcer = Announcer(self.events)
+        self._waking = Waking(self.alarm, self._announcer)
+        warn = self._announcer.warn
+        self._record = StopRecord(self.record, self.boot, self.clock, warn=warn)
+        self._holds = Holds(self.hold_file, self.clock, boot=self.boot, warn=warn)
+        self._lookout = Lookout(
+            lambda: self.facts(),  # noqa: PLW0108  Tests change the facts later.
+            self.clock,
+            held=self._holds.current,
+            lead=self.lead,
+        )
+        #: The way from accepting to off, and back.
+        self.power_off = self._a_power_off()
+        self._check_at = self.clock.boottime()
+        #: Why the process is about to end; empty while it is not.
+        self._ending, self._preempted = "", False
+        self._bell, self._halted = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="power", daemon=True)
 
     def start(self) -> None:
-        """Look at the facts in a thread of its own from now on."""
+        """Tell how the last run ended; look at the facts in a thread of its own from now on."""
+        self.last_stop = self._record.read()
+        if self.last_stop is not None:
+            clean = "" if self.last_stop.clean else "not "
+            self._say("system.last_stop", f"the last stop was {clean}clean: {self.last_stop.message}")
         self._thread.start()
+
+    def prepare_to_end(self, *, preempted: bool = False) -> None:
+        """Decide nothing more; have the machine started again for what is left, for it may be about to go."""
+        self._preempted |= preempted
+        self._ending = _TAKEN if self._preempted else _TOLD
+        self._bell.set()
 
     def stop(self) -> None:
         """End the thread, waiting for it 5 s at most: a switch may be hanging. The gate stays as it is."""
-        self._halt.set()
+        self._halted = True
+        self._bell.set()
         if self._thread.is_alive():
             self._thread.join(5.0)
 
     def step(self) -> float:
         """Look at the facts once and do what they call for; return the seconds until the next look is due."""
         self._beat()
-        self._notice_sleep()
-        if self._state is PowerState.STOPPING:
-            self._verify()
+        if self._lookout.woke_up() and self.power_off.state is PowerState.STOPPING:
+            self.power_off.return_from_sleep()
+        self._recheck()
+        if self._ending:
+            self._keep_armed()
             return self.timings.interval
-        facts = self._look()
-        verdict = judge(facts, self.policy)
-        if not verdict.stop:
-            # What is told once in each idle time may be told again in the next one.
-            self._told = {told for told in self._told if told[0] == "system.warning"}
-        elif not self.switches:
-            self._tell_once("system.would_stop", verdict.message)
-            return self.timings.rest
-        elif self.clock.boottime() >= self._not_before:
-            self._switch_off(verdict)
-        left = 0.0 if verdict.until is None else verdict.until - facts.now
-        return max(self.timings.interval, min(left, self.timings.rest))
+        if self.power_off.state is PowerState.STOPPING:
+            self.power_off.verify()
+            return self.timings.interval
+        return self._decide()
+
+    @property
+    def held(self) -> Hold | None:
+        """The hold, while it lasts; on the boot-time clock."""
+        return self._holds.current()
 
     def hold(self, seconds: float, *, by: str, why: str) -> Hold:
-        """Keep the machine on for that long, in place of an earlier hold.
+        """Keep the machine on for that long, a day at most, in place of an earlier hold.
 
         It goes through the gate, so that it is either seen before the switch is run or refused: ShuttingDown.
         """
         with self.gate.entered():
-            hold = self._hold = Hold(until=self.clock.boottime() + seconds, by=by, why=why)
-        self._say("system.power_hold", f"{by} holds the machine for {format_duration(seconds)} ({why})")
+            hold = self._holds.place(seconds, by=by, why=why)
+        left = format_duration(hold.until - self.clock.boottime())
+        self._say("system.power_hold", f"{by} holds the machine for {left} ({why})")
         return hold
 
     def release_hold(self) -> None:
         """End the hold, if there is one."""
-        if self._hold is not None:
-            self._hold = None
+        if self._holds.release():
             self._say("system.power_released", "the hold was released")
 
     def status(self) -> PowerStatus:
         """Return why the machine is on, judged by the facts of this moment."""
-        facts = self._look()
-        verdict = judge(facts, self.policy)
-        hold = facts.hold and replace(facts.hold, until=facts.now + facts.hold.until - facts.boottime)
-        checked = zip(self.switches, self._checked(), strict=True)
+        facts, verdict = self._judged()
         return PowerStatus(
-            state=self._state,
+            state=PowerState.STOPPING if self._ending else self.power_off.state,
             message=self._in_words(verdict),
             reasons=verdict.reasons,
-            switches=tuple(SwitchStatus(switch.name, problem) for switch, problem in checked),
-            last_run=self._last_run,
+            switches=self.switching.statuses(),
+            last_run=self.switching.last_run,
             uptime=facts.uptime,
-            hold=hold,
+            hold=facts.hold and replace(facts.hold, until=facts.now + facts.hold.until - facts.boottime),
+            wake=self._waking.status(facts.next_moment, stops=bool(self.switching)),
+            preempted=self._preempted,
+            last_stop=self.last_stop,
+        )
+
+    def _a_power_off(self) -> PowerOff:
+        return PowerOff(
+            judged=self._judged,
+            timings=lambda: self.timings,
+            policy=self.policy,
+            gate=self.gate,
+            clock=self.clock,
+            announcer=self._announcer,
+            switching=self.switching,
+            waking=self._waking,
+            record=self._record,
+            hooks=self.hooks,
+            beat=self._beat,
         )
 
     def _run(self) -> None:
-        for problem in filter(None, self._checked()):
-            self._tell_once("system.warning", problem)
+        self._record.note_start()
         pause = 0.0
-        while not self.clock.wait(self._halt, pause):
-            try:
-                pause = self.step()
-            except Exception as error:  # noqa: BLE001  Whatever it was, the machine must still be switched off.
-                self._tell_once("system.power_failed", f"{type(error).__name__}: {error}")
-                pause = self.timings.interval
+        while not self._halted:
+            self.clock.wait(self._bell, pause)
+            self._bell.clear()
+            pause = self._survive(self.step)
+        if self.power_off.state is not PowerState.STOPPING:
+            self._record.note_stop(self._ending or _TOLD, self._lookout.look().next_moment)
+
+    def _survive(self, step: Callable[[], float]) -> float:
+        """Take the step; whatever goes wrong in it, the machine must still be switched off some day."""
+        try:
+            return step()
+        except Exception as error:  # noqa: BLE001  It may be a fault of an engine, an alarm, a check.
+            self._announcer.say_once("system.power_failed", f"{type(error).__name__}: {error}")
+            return self.timings.interval
 
     def _beat(self) -> None:
+        heartbeat, line = self.runtime_dir / "heartbeat", f"{self.clock.boottime():.3f}\n"
         try:
-            write_whole(self.runtime_dir / "heartbeat", f"{self.clock.boottime():.3f}\n")
+            write_whole(heartbeat, line)
         except OSError as error:
-            self._tell_once("system.warning", f"the heartbeat cannot be written: {error}")
+            self._announcer.warn(f"the heartbeat cannot be written anew: {error}")
+            # A full disk still lets the old file be written over, and the watchdog would take us for dead.
+            with suppress(OSError), heartbeat.open("r+", encoding="ascii") as file:
+                file.write(line)
 
-    def _notice_sleep(self) -> None:
-        """Begin anew when the machine slept: who woke it had a reason, and is given time to say it."""
-        slept = self._sleep()
-        if slept - self._slept > 1.0:
-            self._started = self.clock.boottime()
-            if self._state is PowerState.STOPPING:
-                self._reopen("the machine was asleep and woke up")
-        self._slept = slept
+    def _recheck(self) -> None:
+        """Ask switches and alarm whether they will work: at the start, after a failure, until they will."""
+        if self.clock.boottime() < self._check_at and not self.switching.doubtful:
+            return
+        self._check_at = self.clock.boottime() + self.timings.recheck
+        problems = [*self.switching.check(), *self._waking.check()]
+        for problem in problems:
+            self._announcer.warn(problem)
+        if not problems:
+            self._check_at = float("inf")
 
-    def _sleep(self) -> float:
-        """Return the seconds that the machine has slept since it booted."""
-        return self.clock.boottime() - self.clock.monotonic()
-
-    def _look(self) -> Facts:
-        now, boottime = self.clock.now(), self.clock.boottime()
-        try:
-            facts = self.facts()
-        except BusError as error:
-            facts = Facts(unknown=error.message)
-        if facts.queued or facts.running:
-            self._busy = boottime
-        hold = self._hold
-        seen = [moment for moment in (facts.last_activity, self._busy) if moment is not None]
-        return replace(
-            facts,
-            last_activity=max(seen, default=None),
-            hold=hold if hold and hold.until > boottime else None,
-            now=now,
-            boottime=boottime,
-            started=self._started,
-        )
-
-    def _switch_off(self, verdict: Verdict) -> None:
-        """Close the gate, look once more, and run the switch unless a job slipped in."""
-        self._state = PowerState.DRAINING
-        self._say("system.draining", verdict.message)
-        empty = self.gate.close(retry_after=_RETRY_AFTER, patience=self.timings.patience)
-        facts = self._look()
-        verdict = judge(facts, self.policy)
+    def _decide(self) -> float:
+        facts, verdict = self._judged()
         if not verdict.stop:
-            self._reopen(verdict.message)
-        elif not (empty or verdict.forced):
-            self._not_before = self.clock.boottime() + self.timings.retry
-            self._reopen("a submission is still being stored")
+            self._announcer.forget()
+            self.power_off.forget()
+        elif not self.switching:
+            self._announcer.say_once("system.would_stop", verdict.message)
+            return self.timings.rest
         else:
-            self._run_switch(facts, verdict)
+            self.power_off.attempt(verdict)
+        left = 0.0 if verdict.until is None else verdict.until - facts.now
+        return max(self.timings.interval, min(left, self.timings.rest))
 
-    def _run_switch(self, facts: Facts, verdict: Verdict) -> None:
-        switch = self._next_switch()
-        self._last_run = SwitchRun(facts.now, switch.name)
-        try:
-            self._arm(facts.next_due, verdict)
-            self._leave_record(facts, verdict)
-            self._say("system.shutdown", f"{verdict.message} Switch: {switch.name}.")
-            switch.off()
-        except BusError as error:
-            self._fail(f"{error.message} {error.hint}".strip())
-        else:
-            self._state = PowerState.STOPPING
-            self._deadline = self.clock.boottime() + self.timings.verify
+    def _judged(self) -> tuple[Facts, Verdict]:
+        facts = self._lookout.look()
+        return facts, judge(facts, self.policy)
 
-    def _arm(self, when: float | None, verdict: Verdict) -> None:
-        try:
-            self.alarm.arm(when)
-        except AlarmFailed as error:
-            if not verdict.forced:
-                raise
-            self._tell_once("system.power_failed", f"The wake alarm is not set: {error.message}")
-
-    def _leave_record(self, facts: Facts, verdict: Verdict) -> None:
-        left = {"stopped_at": facts.now, "message": verdict.message, "next_due": facts.next_due}
-        try:
-            write_whole(self.record, json.dumps(left, indent=1) + "\n", durable=True)
-        except OSError as error:
-            self._tell_once("system.warning", f"the record of the clean stop cannot be written: {error}")
-
-    def _verify(self) -> None:
-        if self.clock.boottime() >= self._deadline:
-            patience = format_duration(self.timings.verify)
-            self._fail(f"The switch was run, and {patience} later the machine is still on.")
-
-    def _fail(self, error: str) -> None:
-        """Remember what went wrong, accept jobs again, and try the next switch after a while."""
-        name = self._next_switch().name
-        self._last_run = SwitchRun(self.clock.now(), name, error)
-        self._turn += 1
-        self._not_before = self.clock.boottime() + self.timings.retry
-        self._problems = None
-        self._tell_once("system.power_failed", f"{name}: {error}")
-        self._reopen("the machine is still on")
-
-    def _next_switch(self) -> Switch:
-        return self.switches[self._turn % len(self.switches)]
-
-    def _reopen(self, message: str) -> None:
-        self.gate.open()
-        self._state = PowerState.ACCEPTING
-        self._say("system.reopened", message)
-
-    def _checked(self) -> tuple[str | None, ...]:
-        """Return what is wrong with each switch; asking takes time, so only a failure has them asked anew."""
-        if self._problems is None:
-            self._problems = tuple(switch.check() for switch in self.switches)
-        return self._problems
+    def _keep_armed(self) -> None:
+        """Have the machine started for what is left, as long as this process lives to see it."""
+        facts = self._lookout.look()
+        if not facts.unknown:
+            self._waking.keep_armed_for(wake_at(facts, self.policy))
 
     def _in_words(self, verdict: Verdict) -> str:
-        if not verdict.stop:
-            return verdict.message
-        if not self.switches:
+        if self._ending or not verdict.stop:
+            return self._ending or verdict.message
+        if not self.switching:
             return "On because no power switch is set, although nothing is left to do."
-        if self._last_run and self._last_run.error:
-            return f"On because switching off failed: {self._last_run.error}"
-        return verdict.message
-
-    def _tell_once(self, event_type: str, message: str) -> None:
-        """Publish an event unless it was published before; `step` says when it may be published again."""
-        if (event_type, message) not in self._told:
-            self._told.add((event_type, message))
-            self._say(event_type, message)
+        return f"On because {self.power_off.trouble}" if self.power_off.trouble else verdict.message
 
     def _say(self, event_type: str, message: str) -> None:
-        self.events.publish(event_type, KERNEL, {"message": message})
+        self._announcer.say(event_type, message)

@@ -22,18 +22,22 @@ class Survey:
         engine: Engine,
         deliveries: Deliveries,
         activity: Activity,
+        *,
         scheduled: Callable[[], float | None] = lambda: None,
         webhooks: Callable[[], tuple[float, ...]] = tuple,
+        next_webhook: Callable[[], float | None] = lambda: None,
     ) -> None:
         """Ask `scheduled` when the next run of a schedule is due, in Unix seconds.
 
-        Ask `webhooks` until when each undelivered one is waited for, in boot-time seconds.
+        Ask `webhooks` until when each undelivered one is waited for, in boot-time seconds; and `next_webhook`
+        when the next of them is to be tried, in Unix seconds.
         """
         self._engine = engine
         self._deliveries = deliveries
         self._activity = activity
         self._scheduled = scheduled
         self._webhooks = webhooks
+        self._next_webhook = next_webhook
 
     def facts(self) -> Facts:
         """Return the facts of this moment. Raises EngineUnavailable when the jobs cannot be counted."""
@@ -47,5 +51,6 @@ class Survey:
             next_due=min(moments, default=None),
             unread=tuple(self._deliveries.unread().values()),
             pending_webhooks=self._webhooks(),
+            next_webhook=self._next_webhook(),
             last_activity=self._activity.last,
         )

@@ -42,7 +42,7 @@ def parse_when(value: str | float, *, now: float) -> float:
     """Return the Unix time meant by an ISO 8601 time with an offset, or by a number of seconds from now.
 
     A time in the past means `now`. Raises ValueError, with the remedy in its sentence, for a time without an
-    offset, a day that does not exist, a number below 0, and whatever lies after the year 9999.
+    offset, a day that does not exist, a number below 0 or above 100 years, and what lies after the year 9999.
     """
     moment = _moment(value) if isinstance(value, str) else _later(value, now)
     if moment >= _YEAR_10000:
@@ -114,8 +114,11 @@ def _moment(text: str) -> float:
 
 def _later(value: float, now: float) -> float:
     seconds = _number(value)
-    if seconds is None or seconds < 0:
-        raise ValueError(f"{_quoted(value)} is no number of seconds from now: it must be 0 or more.")
+    if seconds is None or not 0 <= seconds <= LONGEST:
+        raise ValueError(
+            f"{_quoted(value)} is no number of seconds from now: it must be from 0 to {LONGEST:,}"
+            " (100 years)."
+        )
     return now + seconds
 
 

@@ -118,6 +118,16 @@ class Bench:
         finally:
             self.disk.close(fd)
 
+    @contextmanager
+    def locked_folder(self, path: str) -> Iterator[None]:
+        """Hold the lock of a folder, after whoever changes what is in it has done so."""
+        folder = self.disk.open_folder(path)
+        self.disk.lock(folder.fd, wait=True)
+        try:
+            yield
+        finally:
+            folder.let_go()
+
     def rescued(self, job_id: str) -> str:
         """Let the jobs of dead workers run again, as the bus does at its start; return what became of one."""
         outcome = self._rescued.get(job_id)

@@ -65,7 +65,7 @@ _STOP = Kind(
     code="clean_stop_damaged",
     mark=Mark.NOTE,
     one="clean-stop.json cannot be read",
-    why="It only tells when and why the machine was last switched off; the next time replaces it.",
+    why="It only tells when and why the bus last ended; the next start replaces it.",
     remedy="rm {folder}/clean-stop.json",
 )
 
@@ -89,16 +89,20 @@ def check_process(patient: Patient) -> Iterator[Flaw | str]:
 
 
 def check_last_stop(patient: Patient) -> Iterator[Flaw | str]:
-    """Yield how the bus last switched the machine off."""
+    """Yield when the bus last ended as it should, or that it did not; nothing while it runs."""
     try:
         record = parse(patient.disk.read_file(str(patient.config.queue_base_path / "clean-stop.json")))
+        if record.get("state") == "running":
+            if not patient.buses:
+                yield "the last bus ended without a word: it died, or its machine went off"
+            return
         ago = patient.now - float(record["stopped_at"])
     except FileNotFoundError:
         return
-    except (BadJson, Unsupported, KeyError, TypeError, ValueError):
+    except (BadJson, Unsupported, AttributeError, KeyError, TypeError, ValueError):
         yield Flaw(_STOP)
         return
-    yield f"last switched the machine off {format_duration(max(ago, 0.0))} ago"
+    yield f"last stopped cleanly {format_duration(max(ago, 0.0))} ago"
 
 
 def check_answer(patient: Patient) -> Iterator[Flaw | str]:

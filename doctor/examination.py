@@ -18,12 +18,15 @@ from doctor.jobs import check_jobs
 from doctor.keys import check_keys
 from doctor.owners import check_owners
 from doctor.patient import Patient
-from doctor.power import check_power
+from doctor.power import check_alarm, check_power
 from doctor.quarantine import check_quarantine
 from doctor.running import check_running
+from doctor.schedules import check_schedules
 from doctor.settings import check_settings
 from doctor.store import check_store
 from doctor.strays import check_dropped, check_strays
+from doctor.watchdog import check_watchdog
+from doctor.webhooks import check_letters, check_promises, check_secret
 
 #: Yields flaws, and sentences that say what was seen.
 Check = Callable[[Patient], Iterator[Flaw | str]]
@@ -52,12 +55,14 @@ SUBJECTS = (
     Subject("Jobs", (check_jobs, check_failed)),
     Subject("Running", (check_running,)),
     Subject("Keys", (check_keys,)),
+    Subject("Schedules", (check_schedules,)),
+    Subject("Webhooks", (check_letters, check_promises, check_secret)),
     Subject("Strays", (check_strays, check_dropped)),
     Subject("Quarantine", (check_quarantine,)),
     Subject("Bus", (check_process, check_answer, check_last_stop)),
     Subject("Actions", (check_actions,), inside=False),
     Subject("Browser", (check_browser,), inside=False),
-    Subject("Power", (check_power,), inside=False),
+    Subject("Power", (check_power, check_alarm, check_watchdog), inside=False),
 )
 
 _UNREADABLE = Kind(

@@ -84,9 +84,5 @@ def _examined(patient: Patient, path: str) -> tuple[str, str]:
 
 def _put_aside(patient: Patient, path: str, reason: str, bench: Bench) -> str:
     # Whoever submits under a key of this folder waits meanwhile, and would mend the file himself.
-    folder = bench.disk.open_folder(path.rpartition("/")[0])
-    bench.disk.lock(folder.fd, wait=True)
-    try:
+    with bench.locked_folder(path.rpartition("/")[0]):
         return bench.put_aside(path, reason, spare=lambda path: not _examined(patient, path)[0])
-    finally:
-        folder.let_go()

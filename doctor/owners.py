@@ -42,7 +42,7 @@ _OPEN = Kind(
 )
 #: Files beside the top folders that are the engine's.
 _FILES = ("FORMAT.json", "reserve.bin")
-_KEPT = frozenset(TOP) - {"quarantine"}
+_KEPT = {*TOP, "schedules", "webhooks"} - {"quarantine"}
 
 #: An open folder and a name in it.
 _Place = tuple[int, str]

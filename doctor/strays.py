@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from core.errors import RecordDamaged
+from core.ids import JOB_ID
 from core.jobs import Job
 from doctor.bench import Bench
 from doctor.findings import Flaw, Kind, Mark
@@ -56,6 +57,11 @@ _OWN: dict[str, Callable[[str], object]] = {
     "scheduled": is_bucket,
     "outbound": is_bucket,
     "locks": re.compile(r".*\.lock").fullmatch,
+    "schedules": re.compile(r"\.draft|.+:.+\.json").fullmatch,
+    "webhooks": re.compile(r"promised|pending|given-up|lock|secret(\.\d+\.part)?").fullmatch,
+    "webhooks/promised": JOB_ID.fullmatch,
+    "webhooks/pending": re.compile(r".+\.json|.+\.\d+\.part").fullmatch,
+    "webhooks/given-up": re.compile(r".+\.json").fullmatch,
 }
 
 

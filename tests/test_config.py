@@ -137,6 +137,45 @@ def test_two_settings_for_one_number_are_refused() -> None:
     assert problem.startswith("AAFAI_SLOTS:")
 
 
+@pytest.mark.parametrize(
+    ("switch", "alarm", "remedy"),
+    [
+        ("gcp:suspend", "gcp-schedule:wake-up", "write gcp-scheduler:job, or gcp in AAFAI_POWER_SWITCH"),
+        ("gcp:suspend; gcp", "gcp-scheduler:wake", "leave gcp:suspend alone in AAFAI_POWER_SWITCH, or out"),
+    ],
+)
+def test_an_alarm_that_could_not_wake_the_machine_is_refused(switch: str, alarm: str, remedy: str) -> None:
+    (problem,) = problems_of({"AAFAI_POWER_SWITCH": switch, "AAFAI_WAKE_ALARM": alarm})
+
+    assert problem.startswith("AAFAI_WAKE_ALARM: ")
+    assert remedy in problem
+
+
+@pytest.mark.parametrize(
+    ("switch", "alarm"),
+    [
+        ("gcp:suspend", "gcp-scheduler:wake"),
+        ("gcp;systemd", "gcp-schedule:wake-up"),
+        ("gcp:suspend;gcp", "none"),
+    ],
+)
+def test_an_alarm_that_can_wake_the_machine_is_taken(switch: str, alarm: str) -> None:
+    config = Config.load({"AAFAI_POWER_SWITCH": switch, "AAFAI_WAKE_ALARM": alarm})
+
+    assert (config.power_switch, config.wake_alarm) == (tuple(switch.split(";")), alarm)
+
+
+def test_the_platforms_redis_carries_the_events_unless_something_else_is_said() -> None:
+    platform = {"REDIS_URL": "redis://localhost:6379/0"}
+
+    taken = Config.load(platform)
+    overruled = Config.load({**platform, "AAFAI_EVENTS": "local:"})
+    empty = Config.load({"REDIS_URL": " "})
+
+    assert (taken.events, overruled.events) == ("redis://localhost:6379/0", "local:")
+    assert empty.events.startswith("journal:/")
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert Config.load({"AAFAI_PORT": "", "AAFAI_TOKEN": " "}) == Config.load({})
 

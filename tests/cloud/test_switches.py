@@ -5,24 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from cloud.gce import GceSwitch
+from cloud.google_api import Google
 from cloud.switches import CommandSwitch, SystemdSwitch, open_switches
 from core.errors import ConfigError, SwitchFailed
-
-
-@pytest.fixture
-def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that is the whole PATH, but for the shell."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
-    return folder
-
-
-def a_program(folder: Path, name: str, *lines: str) -> Path:
-    path = folder / name
-    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
-    path.chmod(0o755)
-    return path
+from tests.cloud.programs import a_program
 
 
 def test_none_is_no_switch_at_all() -> None:
@@ -35,7 +22,15 @@ def test_switches_are_opened_in_the_order_in_which_they_are_to_be_tried() -> Non
     assert switches == [SystemdSwitch(), CommandSwitch(("/sbin/off", "--now", "in a hurry"))]
 
 
-@pytest.mark.parametrize("spec", ["command:", "command:/sbin/off 'no end", "gcp", "systemd:now", ""])
+def test_google_s_switches_ask_google_or_who_stands_for_it() -> None:
+    switches = open_switches(["gcp:suspend", "gcp"], google="http://127.0.0.1:1")
+
+    here = Google.at("http://127.0.0.1:1")
+    assert switches == [GceSwitch(here, suspends=True), GceSwitch(here)]
+    assert open_switches(["gcp"]) == [GceSwitch(Google())]
+
+
+@pytest.mark.parametrize("spec", ["command:", "command:/sbin/off 'no end", "gcp:stop", "systemd:now", ""])
 def test_what_is_no_switch_is_refused_by_the_name_of_the_setting(spec: str) -> None:
     with pytest.raises(ConfigError, match=r"^AAFAI_POWER_SWITCH: "):
         open_switches([spec])

@@ -1,95 +1,20 @@
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from core.errors import AlarmFailed, EngineUnavailable, ShuttingDown, SwitchFailed
-from core.event_bus import EventBus, EventMessage, LocalTransport
-from core.gate import Gate
-from core.idle import Facts, Policy
-from core.machine import Alarm, NoAlarm, PowerState, Switch, Timings
-from core.power import Power
+from core.errors import EngineUnavailable, ShuttingDown
+from core.idle import Facts
+from core.machine import PowerState, Switch
 from tests.conftest import Effort, Evidence
+from tests.core.power_bench import POLICY, AnAlarm, ASwitch, Machine
 from tests.fakes import FakeClock
-
-POLICY = Policy(idle_timeout=900, due_window=600, boot_grace=300, paid_minute=60, max_uptime=36_000)
-
-
-@dataclass
-class ASwitch:
-    """A switch that remembers when it was run, and refuses when told to."""
-
-    name: str = "fake"
-    refusal: str = ""
-    runs: int = 0
-    then: Callable[[], object] = lambda: None
-
-    def check(self) -> str | None:
-        return self.refusal or None
-
-    def off(self) -> None:
-        self.runs += 1
-        self.then()
-        if self.refusal:
-            raise SwitchFailed(self.refusal)
-
-
-@dataclass
-class AnAlarm:
-    """A wake alarm that remembers what it was set to, and breaks when told to."""
-
-    armed: list[float | None] = field(default_factory=list)
-    broken: bool = False
-
-    def arm(self, when: float | None) -> None:
-        if self.broken:
-            raise AlarmFailed("the cloud does not answer.")
-        self.armed.append(when)
-
-
-class Machine:
-    """A power logic with all that it stands on; `work` is what its facts are made of."""
-
-    def __init__(
-        self, folder: Path, *switches: Switch, alarm: Alarm | None = None, facts: Any = None
-    ) -> None:
-        self.work = Facts()
-        self.clock = FakeClock()
-        self.gate = Gate()
-        self.said: list[tuple[str, str]] = []
-        events = EventBus(LocalTransport())
-        events.subscribe("test", "system.*", self._listen)
-        self.power = Power(
-            facts=facts or (lambda: self.work),
-            gate=self.gate,
-            clock=self.clock,
-            events=events,
-            policy=POLICY,
-            runtime_dir=folder / "run",
-            record=folder / "last-stop.json",
-            switches=switches,
-            alarm=alarm or NoAlarm(),
-            timings=Timings(interval=1, verify=60, retry=60, patience=0.01),
-        )
-
-    def _listen(self, message: EventMessage) -> None:
-        self.said.append((message.event_type, message.payload["message"]))
-
-    def heard(self, event_type: str) -> list[str]:
-        return [words for said, words in self.said if said == event_type]
-
-    def step_after(self, seconds: float) -> PowerState:
-        self.clock.advance(seconds)
-        self.power.step()
-        return self.power.status().state
 
 
 def test_a_machine_with_nothing_left_to_do_switches_itself_off_once(tmp_path: Path) -> None:
@@ -263,28 +188,6 @@ def test_what_is_said_once_is_said_again_after_more_work(tmp_path: Path) -> None
     assert len(machine.heard("system.would_stop")) == 2
 
 
-def test_the_wake_alarm_is_set_to_the_next_job_that_is_due(tmp_path: Path) -> None:
-    alarm = AnAlarm()
-    machine = Machine(tmp_path, ASwitch(), alarm=alarm)
-    machine.work = Facts(next_due=machine.clock.now() + 86_400)
-
-    machine.step_after(300)
-
-    assert alarm.armed == [machine.work.next_due]
-
-
-def test_a_machine_whose_wake_alarm_cannot_be_set_stays_on_and_says_so(tmp_path: Path) -> None:
-    switch = ASwitch()
-    machine = Machine(tmp_path, switch, alarm=AnAlarm(broken=True))
-
-    state = machine.step_after(300)
-
-    assert state is PowerState.ACCEPTING
-    assert switch.runs == 0
-    assert not machine.gate.closed
-    assert "the cloud does not answer" in machine.power.status().message
-
-
 @pytest.mark.parametrize("work", [Facts(queued=1), Facts(running=1), Facts(next_due=0.0), Facts(unknown="x")])
 def test_the_longest_uptime_ends_it_all(tmp_path: Path, work: Facts) -> None:
     switch = ASwitch()
@@ -326,47 +229,98 @@ def test_work_seen_running_counts_as_activity_even_when_nobody_announced_its_end
     assert (too_early, switch.runs) == (0, 1)
 
 
-def test_a_hold_keeps_the_machine_on_until_it_ends(tmp_path: Path) -> None:
+def test_a_switch_that_breaks_is_a_failure_like_any_other(tmp_path: Path) -> None:
+    first, second = ASwitch("first", then=lambda: 1 / 0), ASwitch("second")
+    machine = Machine(tmp_path, first, second)
+
+    states = [machine.step_after(300), machine.step_after(60)]
+
+    assert states == [PowerState.ACCEPTING, PowerState.STOPPING]
+    assert machine.heard("system.power_failed") == ["first: ZeroDivisionError: division by zero"]
+
+
+def test_a_fault_behind_the_closed_gate_opens_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch)
+    monkeypatch.setattr(machine.power.power_off, "_switch", lambda facts, verdict: 1 / 0)
+    machine.clock.advance(300)
+
+    with pytest.raises(ZeroDivisionError):
+        machine.power.step()
+
+    assert not machine.gate.closed
+    assert machine.power.status().state is PowerState.ACCEPTING
+    assert machine.heard("system.reopened") == ["a fault is in the way"]
+
+
+def test_facts_that_break_keep_the_machine_on_until_the_longest_uptime(tmp_path: Path) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, facts=lambda: 1 / 0)
+
+    machine.step_after(35_999)
+    before, message = switch.runs, machine.power.status().message
+    machine.step_after(1)
+
+    assert (before, switch.runs) == (0, 1)
+    assert message == "On because the jobs cannot be counted (ZeroDivisionError: division by zero)."
+
+
+def test_a_switch_that_was_put_right_is_asked_again_after_some_minutes(tmp_path: Path) -> None:
+    switch = ASwitch(refusal="no permission.")
+    machine = Machine(tmp_path, switch)
+    machine.work = Facts(running=1)
+    machine.step_after(0)
+
+    switch.refusal = ""
+    machine.step_after(299)
+    before = machine.power.status().switches[0].problem
+    machine.step_after(1)
+
+    assert before == "no permission."
+    assert machine.power.status().switches[0].problem is None
+    assert machine.heard("system.warning") == ["no permission."]
+
+
+def test_a_switch_whose_check_breaks_is_doubted_and_still_run(tmp_path: Path) -> None:
+    switch = ASwitch()
+    switch.check = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    machine = Machine(tmp_path, switch)
+
+    machine.step_after(300)
+
+    told = "fake: whether it will work could not be found out: ZeroDivisionError: division by zero"
+    assert machine.heard("system.warning") == [told]
+    assert machine.power.status().switches[0].problem == told
+    assert switch.runs == 1
+
+
+def test_a_process_that_is_told_to_end_switches_nothing_off(tmp_path: Path) -> None:
     switch = ASwitch()
     machine = Machine(tmp_path, switch)
 
-    machine.power.hold(1_000, by="ann", why="demo")
-    states = [machine.step_after(999), machine.step_after(1)]
+    machine.power.prepare_to_end()
+    state = machine.step_after(300)
 
-    assert states == [PowerState.ACCEPTING, PowerState.STOPPING]
-    assert machine.heard("system.power_hold") == ["ann holds the machine for 16 minutes 40 seconds (demo)"]
+    assert state is PowerState.STOPPING
+    assert switch.runs == 0
+    assert machine.power.status().message == "Stopping: the service was told to."
+    assert not machine.power.status().preempted
 
 
-def test_the_status_says_until_when_a_hold_lasts(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, ASwitch())
+def test_a_preempted_machine_says_so(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
 
-    machine.power.hold(1_000, by="ann", why="demo")
+    machine.power.prepare_to_end(preempted=True)
+    machine.power.prepare_to_end()
 
     status = machine.power.status()
-    assert status.hold is not None
-    assert status.hold.until == machine.clock.now() + 1_000
-    assert [reason.code for reason in status.reasons] == ["hold", "boot_grace"]
-    machine.clock.advance(1_000)
-    assert machine.power.status().hold is None
-
-
-def test_a_released_hold_holds_no_longer(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, ASwitch())
-    machine.power.hold(1_000, by="ann", why="demo")
-
-    machine.power.release_hold()
-    machine.power.release_hold()
-
-    assert machine.step_after(300) is PowerState.STOPPING
-    assert machine.heard("system.power_released") == ["the hold was released"]
-
-
-def test_a_hold_that_comes_too_late_is_refused(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, ASwitch())
-    machine.step_after(300)
-
-    with pytest.raises(ShuttingDown):
-        machine.power.hold(1_000, by="ann", why="demo")
+    assert status.preempted
+    assert (status.state, status.message) == (
+        PowerState.STOPPING,
+        "Stopping: the cloud takes the machine away.",
+    )
 
 
 @pytest.mark.parametrize("jump", [-10 * 365 * 86_400, -3_600, 3_600, 10 * 365 * 86_400])
@@ -428,19 +382,6 @@ def test_a_queue_that_is_gone_is_not_made_again_by_the_heartbeat(tmp_path: Path)
 
     assert not (tmp_path / "queues").exists()
     assert machine.heard("system.warning")[0].startswith("the heartbeat cannot be written")
-
-
-def test_a_clean_stop_leaves_a_record_for_the_next_start(tmp_path: Path) -> None:
-    machine = Machine(tmp_path, ASwitch())
-
-    machine.step_after(300)
-
-    record = json.loads((tmp_path / "last-stop.json").read_text())
-    assert record == {
-        "stopped_at": machine.clock.now(),
-        "message": "Stopping: nothing is left to do.",
-        "next_due": None,
-    }
 
 
 def test_a_full_disk_is_no_reason_to_stay_on(tmp_path: Path) -> None:
@@ -589,7 +530,7 @@ def _live_through(
 
 
 def _is_idle(work: Facts, clock: FakeClock) -> bool:
-    due_soon = work.next_due is not None and work.next_due - clock.now() <= POLICY.due_window
+    due_soon = work.next_due is not None and work.next_due - clock.now() <= POLICY.min_sleep
     recent = work.last_activity is not None and clock.boottime() - work.last_activity < POLICY.idle_timeout
     return not (work.queued or work.running or due_soon or recent)
 
@@ -597,7 +538,7 @@ def _is_idle(work: Facts, clock: FakeClock) -> bool:
 def _machine_of_timelines(folders: pytest.TempPathFactory, switch: Switch) -> Machine:
     machine = Machine(folders.getbasetemp(), switch)
     machine.power._beat = lambda: None  # type: ignore[method-assign]  # Thousands of files tell nothing new.
-    machine.power._leave_record = lambda facts, verdict: None  # type: ignore[method-assign]
+    machine.power._record.note_stop = lambda message, next_due: None  # type: ignore[method-assign]
     # However long the last pause was, the machine counts as off, so that a second run would be seen.
     machine.power.timings = replace(machine.power.timings, verify=1e9)
     return machine

@@ -5,6 +5,8 @@ import pytest
 from core.activity import Activity
 from core.deliveries import Deliveries
 from core.event_bus import KERNEL
+from core.jobs import JobError
+from core.lifecycle import failed
 from core.survey import Survey
 from tests.factories import NOW, a_job
 
@@ -57,6 +59,31 @@ def test_unread_results_are_facts(survey, events, clock):
 def test_undelivered_webhooks_are_facts(engine, events, clock):
     deliveries, activity = Deliveries(events, clock, linger=900), Activity(events, clock)
 
-    facts = Survey(engine, deliveries, activity, webhooks=lambda: (1_900.0, 2_000.0)).facts()
+    survey = Survey(
+        engine, deliveries, activity, webhooks=lambda: (1_900.0, 2_000.0), next_webhook=lambda: NOW + 20
+    )
+    facts = survey.facts()
 
     assert facts.pending_webhooks == (1_900.0, 2_000.0)
+    assert (facts.next_webhook, facts.next_due) == (NOW + 20, None)
+
+
+def test_a_retry_is_due_when_its_wait_is_over(survey, engine):
+    engine.add(a_job(max_attempts=3))
+    claimed = engine.claim("worker-001", now=NOW, lease=60, queues=["default"])
+    error = JobError(code="action_error", message="It broke.")
+    engine.swap(claimed, failed(claimed, error=error, now=NOW, delay=30))
+
+    facts = survey.facts()
+
+    assert (facts.queued, facts.running, facts.next_due) == (0, 0, NOW + 30)
+
+
+def test_the_next_run_of_a_schedule_is_due_beside_deferred_jobs(engine, events, clock):
+    deliveries, activity = Deliveries(events, clock, linger=900), Activity(events, clock)
+    engine.add(a_job(run_after=NOW + 50))
+
+    soon = Survey(engine, deliveries, activity, scheduled=lambda: NOW + 40).facts()
+    later = Survey(engine, deliveries, activity, scheduled=lambda: NOW + 60).facts()
+
+    assert (soon.next_due, later.next_due) == (NOW + 40, NOW + 50)

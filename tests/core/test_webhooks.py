@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import heapq
 import json
 import socket
 import ssl
@@ -10,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,15 +23,17 @@ from core.bus import Bus
 from core.carrying import carrier
 from core.clock import SystemClock
 from core.errors import ConfigError, InvalidRequest, QueueFull
-from core.event_bus import EventBus, LocalTransport
+from core.event_bus import KERNEL, EventBus, LocalTransport
+from core.event_message import EventMessage
 from core.jobs import Job, JobError
-from core.letters import Letter
+from core.letters import Letter, letter_of_event
 from core.outbox import Outbox
-from core.postmen import Answer
+from core.postmen import Answer, Postmen
 from core.submission import Submission
 from core.subscriptions import Subscription, read_subscriptions
 from core.webhook_signature import keys_of, secret_of, signature
 from core.webhooks import Webhooks
+from queues.event_journal import EventJournal
 from tests.conftest import needed
 from tests.core.receiver import Receiver, a_receiver
 from tests.factories import an_id
@@ -278,6 +283,52 @@ def test_whoever_is_gone_for_good_is_not_asked_again(
     assert [message.event_type for message in told] == ["webhook.given_up"]
 
 
+def test_what_the_bus_tells_of_itself_neither_keeps_the_machine_on_nor_starts_it(
+    make: Callable[..., Webhooks], carry: Carrier
+) -> None:
+    carry.refuse = no_answer
+    webhooks = make(news=EventBus(LocalTransport()), subscriptions=[Subscription(URL, ("*",))])
+
+    webhooks._news.hear(EventMessage(event_type="system.draining", source_agent=KERNEL))
+    rounds(webhooks)
+    of_itself = webhooks.pending(), webhooks.next_due()
+    webhooks._news.hear(EventMessage(event_type="mail.sent", source_agent="mail-agent"))
+    rounds(webhooks)
+
+    assert of_itself == ((), None)
+    assert (len(webhooks.pending()), webhooks.next_due() is None) == (1, False)
+    assert [letter.event_type for letter in carry.carried][:1] == ["system.draining"]
+
+
+def test_thousands_of_letters_to_one_host_are_not_looked_through_for_each(
+    tmp_path: Path, clock: Any, carry: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+
+    def counted(heap: list[Any]) -> Any:
+        looks.append(heap)
+        return heapq.heappop(heap)
+
+    monkeypatch.setattr("core.postmen.heapq", SimpleNamespace(heappop=counted, heappush=heapq.heappush))
+    outbox, under_way = Outbox(tmp_path / "webhooks"), list[Callable[[], None]]()
+    postmen = Postmen(outbox, clock, carry, linger=900, back=lambda: None, spawn=under_way.append)
+    for number in range(1_000):
+        letter = letter_of_event(
+            EventMessage(event_type="a.b", source_agent="x"), url=URL, name=f"msg_{number}", now=0.0
+        )
+        outbox.put(letter)
+        postmen.add(letter)
+
+    while postmen.pending():
+        postmen.send_out()
+        under_way.pop()()
+        for answer in postmen.answers():
+            postmen.forget(answer.letter.id)
+
+    assert len(carry.carried) == 1_000
+    assert len(looks) < 3_000
+
+
 def test_a_dead_host_is_left_alone_and_keeps_no_other_waiting(
     bus: Bus, webhooks: Webhooks, carry: Carrier, clock: Any
 ) -> None:
@@ -345,6 +396,21 @@ def test_the_machine_stays_on_for_a_letter_but_not_for_ever(
     rounds(webhooks)
 
     assert webhooks.pending() == (began + 900,)
+
+
+def test_it_is_known_when_the_next_letter_is_to_be_tried(
+    ended: Callable[..., Job], webhooks: Webhooks, carry: Carrier, clock: Any
+) -> None:
+    carry.refuse = unwilling
+    before = webhooks.next_due()
+    ended()
+    rounds(webhooks)
+
+    due = webhooks.next_due()
+
+    assert before is None
+    assert due is not None
+    assert clock.now() < due <= clock.now() + 2  # the first wait between attempts
 
 
 def test_a_job_that_could_not_be_stored_is_promised_nothing(
@@ -440,7 +506,7 @@ def test_standing_subscriptions_are_told_of_the_types_they_want(
     news = EventBus(LocalTransport())
     both = (Subscription("https://a.example/", ("task.failed", "mail.*")), Subscription(URL, ("*",)))
     webhooks = make(news=news, subscriptions=both)
-    webhooks._news.subscribe("webhooks", None, webhooks._hear)  # type: ignore[union-attr]
+    webhooks._news.listen()
 
     news.publish("mail.sent", "mail-agent", {"n": 1})
     news.publish("task.completed", "aafai-bus", {"job_id": "x"})
@@ -455,6 +521,92 @@ def test_standing_subscriptions_are_told_of_the_types_they_want(
     ]
     assert {document["source"] for document in carry.told()} == {"mail-agent", "aafai-bus"}
     assert len({letter.id for letter in carry.carried}) == 3
+
+
+def test_the_first_event_of_all_is_told_though_it_comes_while_nobody_delivers_yet(
+    make: Callable[..., Webhooks], carry: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhooks = make(news=EventBus(LocalTransport()), subscriptions=[Subscription(URL, ("*",))])
+    lead = webhooks._outbox.lead
+
+    def leads_not_yet() -> bool:
+        monkeypatch.undo()
+        leads = lead()
+        webhooks._news.hear(EventMessage(event_type="mail.sent", source_agent="mail-agent"))
+        return leads
+
+    monkeypatch.setattr(webhooks._outbox, "lead", leads_not_yet)
+    rounds(webhooks)
+
+    assert [letter.event_type for letter in carry.carried] == ["mail.sent"]
+
+
+def test_what_cannot_be_written_for_want_of_room_is_written_later(
+    make: Callable[..., Webhooks], carry: Carrier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhooks = make(news=EventBus(LocalTransport()), subscriptions=[Subscription(URL, ("*",))])
+    for number in range(3):
+        webhooks._news.hear(EventMessage(event_type=f"mail.{number}", source_agent="mail-agent"))
+
+    def full(letter: Letter) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(webhooks._outbox, "put", full)
+    rounds(webhooks)
+    monkeypatch.undo()
+    rounds(webhooks, 5)
+
+    assert sorted(letter.event_type for letter in carry.carried) == ["mail.0", "mail.1", "mail.2"]
+
+
+@pytest.mark.parametrize("carried_by", ["journal", "local"])
+def test_what_is_told_until_the_last_word_reaches_standing_subscriptions_before_a_stop_ends(
+    tmp_path: Path, engine: Any, events: EventBus, carry: Carrier, carried_by: str
+) -> None:
+    outward = EventJournal(str(tmp_path / "events")) if carried_by == "journal" else LocalTransport()
+    events.subscribe("outward", None, outward.send)
+    webhooks = Webhooks(
+        Outbox(tmp_path / "webhooks"),
+        engine,
+        events,
+        SystemClock(),
+        carry=carry,
+        news=EventBus(outward),
+        subscriptions=[Subscription(URL, ("system.*",))],
+    )
+    webhooks.start()
+
+    events.publish("system.warning", KERNEL, {"message": "the last warning"})
+    events.publish("system.shutdown", KERNEL, {"message": "Stopped; all jobs ended."})
+    webhooks.stop()
+    outward.close()
+
+    assert sorted(letter.event_type for letter in carry.carried) == ["system.shutdown", "system.warning"]
+    assert webhooks.pending() == ()
+
+
+def test_a_receiver_that_does_not_answer_holds_up_no_stop(
+    tmp_path: Path, engine: Any, events: EventBus, carry: Carrier
+) -> None:
+    def slow(letter: Letter) -> None:
+        answered.wait(30)
+
+    answered = threading.Event()
+    carry.refuse = slow
+    news = EventBus(LocalTransport())
+    subscriptions = [Subscription(URL, ("system.*",))]
+    folder = tmp_path / "webhooks"
+    webhooks = Webhooks(
+        Outbox(folder), engine, events, SystemClock(), carry=carry, news=news, subscriptions=subscriptions
+    )
+    webhooks.start()
+
+    news.publish("system.warning", KERNEL)
+    webhooks.stop()
+    left = Outbox(folder).letters()
+    answered.set()
+
+    assert len(left) == 1, "it waits for the next start"
 
 
 @pytest.mark.parametrize(

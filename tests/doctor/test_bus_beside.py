@@ -116,9 +116,12 @@ def test_the_last_stop_is_told_and_a_damaged_record_of_it_is_a_note(ward: Ward) 
     record = ward.config.queue_base_path / "clean-stop.json"
     record.write_text(json.dumps({"stopped_at": ward.clock.now() - 3600, "message": "idle"}))
     told = the_group(ward)
+    record.write_text(json.dumps({"state": "running"}))
+    running = the_group(ward)
     record.write_text("[]")
 
-    assert told.facts[-1] == "last switched the machine off 1 hour ago"
+    assert told.facts[-1] == "last stopped cleanly 1 hour ago"
+    assert codes(running) == set()
     assert codes(the_group(ward)) == {"clean_stop_damaged"}
 
 
@@ -173,4 +176,4 @@ def test_a_power_switch_that_will_not_work_is_a_problem(ward: Ward, settings: di
     ward.config = Config.load(settings | {"AAFAI_POWER_SWITCH": "command:true"})
 
     assert codes(refused) == {"power_switch_refused"}
-    assert the_group(ward, "Power").facts == ("the switch command may be used",)
+    assert the_group(ward, "Power").facts[0] == "the switch command may be used"

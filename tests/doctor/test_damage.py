@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from core.jobs import State
+from core.letters import Letter
+from core.outbox import Outbox
+from core.scheduler_models import ScheduledTask, registered
 from doctor import Mark
 from tests.doctor.conftest import Ward, tree
 from tests.factories import NOW, a_job, an_id
@@ -135,6 +138,20 @@ def in_record(sort: str, change: Callable[[Path], object]) -> Damage:
 
 ID = an_id()
 
+SCHEDULE = "schedules/tester:often.json"
+
+
+def a_schedule(action: str = "fakejob") -> str:
+    task = ScheduledTask(agent_name="tester", task_name="often", schedule="0 9 * * *", action=action)
+    return json.dumps(registered(None, task, now=NOW).to_json())
+
+
+def break_letter(ward: Ward) -> None:
+    outbox = Outbox(ward.base / "webhooks")
+    outbox.put(Letter(id="msg_1", url="https://example.org/", body="{}", event_type="a.b"))
+    (ward.base / "webhooks" / "pending" / "msg_2.json").write_text("{}")
+
+
 #: What is done, what is found, and how it is marked.
 MENDABLE: dict[str, tuple[Damage, str, Mark]] = {
     "an empty record": (
@@ -218,6 +235,26 @@ MENDABLE: dict[str, tuple[Damage, str, Mark]] = {
     "a wish for a job that does not run": (put(f"running/{ID}.cancel", "{}"), "cancel_left", Mark.NOTE),
     "progress of a job that does not run": (put(f"run/live/{ID}.json", "{}"), "live_left", Mark.NOTE),
     "a draft of progress": (put(f"run/live/.{ID}.7", "{}"), "live_left", Mark.NOTE),
+    "a damaged schedule": (put(SCHEDULE, a_schedule()[:-9]), "schedule_damaged", Mark.PROBLEM),
+    "the schedule of another": (put("schedules/a:b.json", a_schedule()), "schedule_damaged", Mark.PROBLEM),
+    "a folder in place of a schedule": (put(f"{SCHEDULE}/x"), "schedule_damaged", Mark.PROBLEM),
+    "a draft of a schedule": (put("schedules/.draft", "{"), "schedule_draft_left", Mark.NOTE),
+    "a damaged letter": (break_letter, "letter_damaged", Mark.WARNING),
+    "a letter under another name": (
+        lambda ward: (
+            break_letter(ward),
+            (ward.base / "webhooks/pending/msg_1.json").rename(ward.base / "webhooks/pending/msg_2.json"),
+        ),
+        "letter_damaged",
+        Mark.WARNING,
+    ),
+    "a draft of a letter": (put("webhooks/pending/msg_1.4194305.part"), "letter_draft_left", Mark.NOTE),
+    "a draft of the secret": (put("webhooks/secret.4194305.part"), "letter_draft_left", Mark.NOTE),
+    "a schedule that others may change": (
+        lambda ward: (put(SCHEDULE, a_schedule())(ward), (ward.base / SCHEDULE).chmod(0o666)),
+        "mode_open",
+        Mark.WARNING,
+    ),
     "no format": (remove("FORMAT.json"), "format_missing", Mark.WARNING),
     "no reserve": (remove("reserve.bin"), "reserve_missing", Mark.WARNING),
     "a reserve that is too small": (put("reserve.bin"), "reserve_odd", Mark.WARNING),

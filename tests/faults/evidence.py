@@ -44,6 +44,9 @@ FORBIDDEN = (
     "left",
     "reset",
     "punished",
+    "stranded",
+    "unalarmed",
+    "ended_twice",
     # Of data that became code.
     "executed",
     "outside",

@@ -23,7 +23,7 @@ find {queues}/inbound {queues}/scheduled {queues}/running -name '*.json' | wc -l
 SETTINGS = {
     "AAFAI_IDLE_TIMEOUT": "0.3 seconds",
     "AAFAI_BOOT_GRACE": "1 second",
-    "AAFAI_DUE_WINDOW": "5 seconds",
+    "AAFAI_MIN_SLEEP": "5 seconds",
     "AAFAI_PAID_MINUTE": "off",
     "AAFAI_RESULT_LINGER": "0.3 seconds",
     "AAFAI_MIN_FREE": "1 MiB",

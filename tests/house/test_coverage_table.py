@@ -76,7 +76,7 @@ SEEDS = {
     """,
 }
 #: Where the bus speaks its own words; of what lies there no row is asked.
-OWN = ("/api/actions", "/api/events", "/api/jobs", "/api/power", "/docs/", "/openapi.json")
+OWN = ("/api/actions", "/api/cost", "/api/events", "/api/jobs", "/api/power", "/docs/", "/openapi.json")
 #: Stands in place of a test while an endpoint is not there.
 NOT_YET = "not served yet"
 

@@ -84,6 +84,14 @@ def test_every_reason_to_stay_on_is_documented():
     assert len(set(codes)) == 10
     for code in codes:
         assert f"| `{code}` |" in document("architecture.md")
+        assert f"| `{code}` |" in document("power.md")
+
+
+def test_every_test_that_docs_power_names_exists():
+    named = set(re.findall(r"`(?:tests/)?(?:\w+/)*(test_\w+\.py)`", document("power.md")))
+
+    assert len(named) > 5
+    assert named <= {path.name for path in Path(ROOT, "tests").rglob("test_*.py")}
 
 
 @pytest.mark.parametrize("state", State)

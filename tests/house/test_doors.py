@@ -29,7 +29,9 @@ DOORS = {
     # It examines what all of these keep; of the actions only which browser they look for.
     "doctor": {"config", "core", "queues", "cloud", "actions"},
     "client": {"core", "cloud", "doctor"},
-    "wiring": {"config", "core", "queues", "cloud"},
+    "wiring": {"config", "core", "queues", "cloud", "wiring_books", "wiring_power"},
+    "wiring_books": {"config", "core", "cloud"},
+    "wiring_power": {"config", "core", "cloud"},
     "app": {"wiring", "api", "web", "config", "core"},
     "gunicorn.conf": {"wiring", "config", "app", "core"},
 }
@@ -42,8 +44,6 @@ HOMES = {
     "core/exposition.py": {"prometheus_client"},
     "core/logger.py": {"pythonjsonlogger"},
     "queues": {"rq", "redis", "celery", "psycopg", "psycopg_pool"},
-    "cloud": {"requests"},
-    "cloud/gcp.py": {"google"},
     "api": {"flask", "flask_openapi", "pydantic", "werkzeug"},
     "api/gunicorn_worker.py": {"gunicorn"},
     "api/gunicorn_connection.py": {"gunicorn"},

@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from cloud import watchdog
+from cloud.alarms import CommandAlarm
+from cloud.switches import CommandSwitch
 from config import Config
+from core.machine import Timings
 from tests.conftest import Evidence
 
 ROOT = Path(__file__).parents[2]
@@ -105,8 +108,8 @@ def config() -> Config:
 @pytest.fixture
 def watched() -> argparse.Namespace:
     """What the watchdog makes of the options in its unit."""
-    _, options = values("aafai-bus-watchdog.service", "ExecStart")[0].split(" -m cloud.watchdog ")
-    return watchdog._parser().parse_args(shlex.split(options))
+    _, options = values("aafai-bus-watchdog.service", "ExecStart")[0].split("/cloud/watchdog.py ")
+    return watchdog.parser().parse_args(shlex.split(options))
 
 
 def test_systemd_waits_longer_for_the_bus_to_stop_than_the_bus_takes_to_drain(config: Config) -> None:
@@ -133,7 +136,27 @@ def test_the_watchdog_reads_what_the_bus_writes_and_lets_it_stop_by_itself_first
     assert watched.heartbeat == config.runtime_dir / "heartbeat"
     assert values("aafai-bus.service", "RuntimeDirectoryPreserve") == ["yes"]
     assert watched.max_uptime > config.max_uptime + config.drain_timeout + config.power_verify
-    assert watched.command == ["systemctl", "poweroff"]
+    assert watched.command == [["systemctl", "poweroff"], ["systemctl", "--force", "poweroff"]]
+
+
+def test_the_watchdog_is_more_patient_than_the_bus_may_be_silent_on_its_way_to_being_off(
+    config: Config, watched: argparse.Namespace
+) -> None:
+    switch, alarm = CommandSwitch(("true",)), CommandAlarm(("true",))
+    checks = switch.limit + alarm.limit
+    silent = Timings().patience + config.before_stop_limit + alarm.limit + switch.limit + checks
+
+    assert watched.stale_after > 2 * silent
+
+
+def test_the_watchdog_starts_on_a_disk_that_is_full_or_read_only(watched: argparse.Namespace) -> None:
+    name = "aafai-bus-watchdog.service"
+    (runtime,) = values(name, "RuntimeDirectory")
+
+    # systemd makes folders in /tmp for these two, and starts nothing when it cannot.
+    assert values(name, "PrivateTmp") == values(name, "PrivateDevices") == []
+    assert watched.memory.parent == Path("/run", runtime)
+    assert values(name, "RuntimeDirectoryPreserve") == ["yes"]
 
 
 def test_the_watchdog_first_looks_when_a_bus_that_starts_with_it_is_due_a_heartbeat(
