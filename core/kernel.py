@@ -162,13 +162,13 @@ class Kernel:
         }
 
     def _get_ready(self) -> None:
-        """Do the errands, start the slots if they are to, import every action, tell which are broken."""
+        """Start the slots if they are to, do the errands, import every action, tell which are broken."""
         try:
             with _giving_way():
-                for errand in self.errands:
-                    self._run(errand)
                 if self.auto_start:
                     self.pool.start()
+                for errand in self.errands:
+                    self._run(errand)
                 self.registry.load_found()
             if not self.beside:
                 self.pool.serve(sorted({spec.limits.queue for spec in self.registry.actions.values()}))

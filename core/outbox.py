@@ -18,6 +18,7 @@ import fcntl
 import json
 import os
 import secrets
+import threading
 from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
@@ -167,10 +168,11 @@ class Outbox:
         self.make()
         path = self._folder / "secret"
         if not path.exists():
-            draft = path.with_suffix(f".{os.getpid()}.part")
+            # Of this thread's own: once it is linked to it is the secret, and must not be written to again.
+            draft = path.with_suffix(f".{threading.get_native_id()}.part")
             draft.touch(mode=0o600)
             draft.write_text(secret_of(secrets.token_bytes(_KEY_LENGTH)) + "\n", encoding="ascii")
-            with suppress(FileExistsError):  # Another process was quicker.
+            with suppress(FileExistsError):  # Somebody else was quicker.
                 path.hardlink_to(draft)
             draft.unlink()
         return path.read_text(encoding="ascii").strip()

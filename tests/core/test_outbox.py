@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,6 +164,25 @@ def test_one_process_leads_until_it_resigns(outbox: Outbox, tmp_path: Path) -> N
     outbox.resign()
     assert other.lead()
     other.resign()
+
+
+def test_threads_that_need_the_first_secret_at_once_all_get_the_one_that_stays(tmp_path: Path) -> None:
+    for number in range(30):
+        outbox, at_once = Outbox(tmp_path / str(number) / "webhooks"), threading.Barrier(8)
+        outbox._folder.parent.mkdir()  # noqa: SLF001
+        got: list[str] = []
+
+        def ask(outbox: Outbox = outbox, at_once: threading.Barrier = at_once, got: list[str] = got) -> None:
+            at_once.wait()
+            got.append(outbox.secret())
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert got == [outbox.secret()] * 8
 
 
 def test_the_secret_is_made_once_and_is_nobody_elses(outbox: Outbox, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ FAULTS = {
     "ended_twice": "jobs with two final records",
     "early": "jobs that ran before they were due",
     "crashes": "deaths of the bus that nobody brought about",
+    "still_on": "machines that did not go off in the end",
 }
 
 #: What the log says of the gate, by what that means.
@@ -58,8 +59,10 @@ def cycled(
             if machine.counts["stranded"] or _has_seen_enough(machine, callers, cycles):
                 break
             shoot(machine, callers, aim, chance)
-        waited_for(lambda: machine.is_off and machine.armed is None, seconds=60)
-        return books_of(machine, callers)
+        over = waited_for(lambda: machine.is_off and machine.armed is None)
+        books = books_of(machine, callers)
+    books["still_on"] = int(not over)
+    return books
 
 
 def shoot(machine: Machine, callers: Callers, aim: Aim, chance: random.Random) -> None:
@@ -67,12 +70,14 @@ def shoot(machine: Machine, callers: Callers, aim: Aim, chance: random.Random) -
     delay = chance.choice(DELAYS)
     moment = aim.moment(machine) + delay
     before = len(callers.refused), machine.counts["cycles"]
+    shots = [(moment + chance.uniform(0, SPREAD), callers.mix(chance)) for _ in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
-        for _ in range(CLIENTS):
-            pool.submit(callers.submit_at, moment + chance.uniform(0, SPREAD), callers.mix(chance))
+        submitting = [pool.submit(callers.submit_at, *shot) for shot in shots]
         if chance.random() < KILLS:
             wait_until(moment + chance.uniform(*KILLED))
             machine.kill_bus()
+        for submission in submitting:
+            submission.result()
     if not delay:
         aim.mend(early=before == (len(callers.refused), machine.counts["cycles"]))
 
@@ -107,7 +112,7 @@ def faults_in(books: Counter[str]) -> dict[str, int]:
 def in_a_line(books: Counter[str]) -> str:
     """Return the figures in one line."""
     return (
-        "{cycles} power cycles, {kills} times kill -9, {boots} starts, {alarms} of them by the alarm; "
+        "{cycles} power cycles, {killed} times kill -9, {boots} starts, {alarms} of them by the alarm; "
         "{acknowledged} accepted, {ended} ended, {lost} lost, {stuck} stuck, {duplicated} duplicated, "
         "{ended_twice} ended twice; {refused_then_accepted} refused with 503 and accepted on retry; "
         "{decisions} decisions to go off, {slipped_in} of them taken back for a job that slipped in and "

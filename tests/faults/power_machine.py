@@ -70,7 +70,7 @@ class Machine(Site):
         """Kill every process of the bus, as `kill -9` and the service manager do."""
         with self._lock:
             if self._bus is not None:
-                self.counts["kills"] += 1
+                self.kills += 1
                 self._clear_away()
                 self._after_death()
 

@@ -112,7 +112,7 @@ def test_the_real_power_logic_goes_every_short_way(effort: Effort, evidence: Evi
 
 
 def test_the_real_power_logic_goes_long_ways_of_chance(effort: Effort, evidence: Evidence) -> None:
-    strolls = effort(40, 2_000)
+    strolls = effort(40, 1_000)
 
     steps = 0
     for seed in range(strolls):
