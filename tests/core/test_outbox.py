@@ -169,7 +169,7 @@ def test_one_process_leads_until_it_resigns(outbox: Outbox, tmp_path: Path) -> N
 def test_threads_that_need_the_first_secret_at_once_all_get_the_one_that_stays(tmp_path: Path) -> None:
     for number in range(30):
         outbox, at_once = Outbox(tmp_path / str(number) / "webhooks"), threading.Barrier(8)
-        outbox._folder.parent.mkdir()  # noqa: SLF001
+        outbox._folder.parent.mkdir()
         got: list[str] = []
 
         def ask(outbox: Outbox = outbox, at_once: threading.Barrier = at_once, got: list[str] = got) -> None:
