@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -76,14 +77,11 @@ def test_a_command_that_hangs_is_ended_with_its_children(programs: Path, tmp_pat
 
 
 def test_a_child_that_outlives_the_command_does_not_hold_it_up(programs: Path, tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "end")
-    end = os.open(tmp_path / "end", os.O_RDWR)
-    a_program(programs, "off", f"(read line < {tmp_path}/end) &", "echo done")
+    a_program(programs, "off", "sleep 600 &", f"echo $! > {tmp_path}/child", "echo done")
 
     CommandSwitch(("off",), limit=20).off()
 
-    os.write(end, b"\n")
-    os.close(end)
+    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_is_not_there_is_told_of_before_it_is_needed(programs: Path) -> None:
