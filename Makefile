@@ -54,7 +54,8 @@ setup: .venv/tools-ready  ## Install everything that running, testing and checki
 	@$(python) -m compileall -q actions api cloud config core queues services *.py
 
 requirements: .venv/tools-ready  ## Compile requirements*.in to the pinned, hashed requirements*.txt
-	@for name in requirements requirements-audio requirements-dev requirements-engines requirements-peers; do \
+	@for name in requirements requirements-audio requirements-dev requirements-client requirements-engines \
+	    requirements-peers; do \
 	    echo "Compiling $$name.txt …"; $(compile) $$name.in --output-file $$name.txt || exit 1; \
 	done
 
@@ -70,12 +71,22 @@ clean:  ## Remove what make and the tools built; jobs in ./var stay
 	@$(pip) -r requirements.txt
 	@touch $@
 
-.venv/tools-ready: requirements-dev.txt requirements-engines.txt requirements-audio.txt .venv/bus-ready | programs
+.venv/tools-ready: requirements-dev.txt requirements-engines.txt requirements-audio.txt .venv/bus-ready \
+                   .venv/apps-script-types/ready | programs
 	@echo "Installing Python packages for tests and checks …"
 	@$(pip) -r requirements.txt -r requirements-dev.txt -r requirements-engines.txt
 	@# Not every machine has the recogniser ready-made; without it transcribe_audio says what to do.
 	@$(pip) --only-binary :all: -r requirements-audio.txt || \
 	    { echo "Not here: what transcribe_audio needs (requirements-audio.txt)." >&2; [ "$$CI" != true ]; }
+	@touch $@
+
+# TypeScript and the types of Google's services check examples/google_apps_script. Nothing of it runs in the bus.
+.venv/apps-script-types/ready: tests/apps_script/types/package-lock.json .venv/bus-ready | programs
+	@echo "Installing what checks the script for Google Sheets …"
+	@mkdir -p $(@D)
+	@cp tests/apps_script/types/package.json tests/apps_script/types/package-lock.json $(@D)
+	@cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund || \
+	    { echo "Not here: TypeScript (tests/apps_script/types)." >&2; [ "$$CI" != true ]; }
 	@touch $@
 
 # The queues that are compared with have an environment of their own: what they need is nothing to the bus.
@@ -89,7 +100,7 @@ browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare redis-server node espeak-ng flac lame oggenc
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare redis-server node npm espeak-ng flac lame oggenc
 
 servers:
 	@tools/system-packages redis-server postgres gcc mkfs.ext4 mkfs.xfs

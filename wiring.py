@@ -40,6 +40,7 @@ from core.shortcuts import Shortcuts
 from core.webhooks import Webhooks, furnish
 from queues import open_engine, open_schedules, open_transport
 from wiring_books import keep_books, open_books
+from wiring_mirror import open_publisher
 from wiring_power import open_power, survey_of, watch_preemption
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def _kernel(config: Config, events: EventBus, clock: Clock, *, beside: bool) -> 
     bus.shortcuts = Shortcuts(wake=pool.wake, stop_attempt=runner.cancel)
     deliveries = Deliveries(events, clock, linger=config.result_linger)
     schedules = Schedules(open_schedules(config.engine), bus.admission, _functions(config), clock)
-    survey = survey_of(bus, deliveries, schedules, webhooks, clock)
+    publisher = open_publisher(config, bus, clock, beside=beside)
+    survey = survey_of(bus, deliveries, schedules, webhooks, clock, publisher=publisher)
     books = open_books(config, bus, clock)
     kernel = Kernel(
         bus=bus,
@@ -121,6 +123,7 @@ def _kernel(config: Config, events: EventBus, clock: Clock, *, beside: bool) -> 
         due_runs=_due_runs(config, schedules, bus, clock),
         webhooks=webhooks,
         outward=outward,
+        publisher=publisher,
         books=books,
         **_manner(config, beside=beside),
     )

@@ -22,12 +22,19 @@ if TYPE_CHECKING:
     from core.event_bus import EventBus
     from core.gate import Gate
     from core.kernel import Kernel
+    from core.publisher import Publisher
     from core.schedules import Schedules
     from core.webhooks import Webhooks
 
 
 def survey_of(
-    bus: Bus, deliveries: Deliveries, schedules: Schedules, webhooks: Webhooks, clock: Clock
+    bus: Bus,
+    deliveries: Deliveries,
+    schedules: Schedules,
+    webhooks: Webhooks,
+    clock: Clock,
+    *,
+    publisher: Publisher | None,
 ) -> Survey:
     """Return what counts the work that keeps the machine on."""
     return Survey(
@@ -37,6 +44,7 @@ def survey_of(
         scheduled=schedules.soonest,
         webhooks=webhooks.pending,
         next_webhook=webhooks.next_due,
+        unpublished=publisher.pending if publisher else tuple,
     )
 
 

@@ -16,9 +16,9 @@ from api import files_doc
 from api.desk import Desk
 from api.errors import Refused
 from api.feeds import Audience, fed
-from api.files_store import JobFile, files_in, opened
 from api.http import answer, iso
 from api.openapi import documented
+from core.job_files import JobFile, files_in, opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable

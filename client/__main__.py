@@ -8,7 +8,25 @@ import os
 import click
 
 #: Command to where it lives: module, and what it is called there.
-COMMANDS = {"doctor": ("client.doctor", "doctor"), "token": ("client.token", "token")}
+COMMANDS = {
+    "actions": ("client.actions", "actions"),
+    "apps-script": ("client.apps_script", "apps_script"),
+    "cancel": ("client.steering", "cancel"),
+    "completion": ("client.completion", "completion"),
+    "config": ("client.settings_command", "config"),
+    "cost": ("client.cost", "cost"),
+    "doctor": ("client.doctor", "doctor"),
+    "files": ("client.files", "files"),
+    "get": ("client.reading", "get"),
+    "hold": ("client.power", "hold"),
+    "list": ("client.reading", "list_"),
+    "logs": ("client.reading", "logs"),
+    "power": ("client.power", "power"),
+    "retry": ("client.steering", "retry"),
+    "submit": ("client.submit", "submit"),
+    "token": ("client.token", "token"),
+    "wake": ("client.power", "wake"),
+}
 
 
 class Commands(click.Group):
@@ -29,16 +47,23 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def bus() -> None:
-    """Look after an aafai-bus.
+    """Submit jobs to an aafai-bus, ask what became of them, and look after it.
+
+    \b
+    bus submit fakejob delay_seconds=1 --wait   start the machine if it is off, print the result
+    bus list --state failed                     what went wrong
+    bus power                                   why the machine is on, and until when
+    bus config --example                        where `bus` learns which machine is meant
 
     \b
     bus doctor          what is wrong with the queue's folder and what is needed beside it
     bus doctor --fix    mend what can be mended without losing anything
     bus token make NAME make a token for a client; bus token --help tells the rest
 
-    Settings are those of the environment: `python -m config` prints them.
+    Only `submit` and `wake` ever start a machine. `doctor` and `token` are for the bus's own
+    machine; its settings are those of the environment: `python -m config` prints them.
     """  # noqa: D301  Click reads the backspace itself.
 
 
 if __name__ == "__main__":
-    bus(prog_name=os.environ.get("BUS_COMMAND", "bus"))
+    bus(prog_name=os.environ.get("BUS_COMMAND", "bus"), complete_var="_BUS_COMPLETE")

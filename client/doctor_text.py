@@ -9,6 +9,7 @@ import textwrap
 
 import click
 
+from client.printable import printable, writes
 from core.kernel import VERSION
 from doctor import Example, Finding, Flaw, Group, Mark, Patient
 
@@ -40,7 +41,7 @@ class TextPage:
         self._counts = dict.fromkeys(_WORDS, 0)
         self._mendable = self._mended = 0
         self._shows_progress = False
-        self._plain = not _writes("✓ · ✗ →", sys.stdout.encoding)
+        self._plain = not writes("✓ · ✗ →", sys.stdout.encoding)
         columns = shutil.get_terminal_size((100, 24)).columns
         self._width = min(max(columns, _NARROWEST), _WIDEST) - 1
         # https://no-color.org
@@ -63,11 +64,11 @@ class TextPage:
         """Print what was mended."""
         self._mended += 1
         where = f"{flaw.where}: " if flaw.where else f"{flaw.kind.one}: "
-        self._line(self._styled(Mark.OK, "  mended  ") + _printable(where + done))
+        self._line(self._styled(Mark.OK, "  mended  ") + printable(where + done))
 
     def group(self, group: Group) -> None:
         """Print what was found of a subject."""
-        facts = (" · " if not self._plain else "; ").join(map(_printable, group.facts))
+        facts = (" · " if not self._plain else "; ").join(map(printable, group.facts))
         sign = self._styled(group.mark, f"[{self._sign(group.mark)}]")
         lead = " " * (len("[x] ") + _NAMES)
         wrapped = textwrap.wrap(facts, self._width - len(lead), break_on_hyphens=False) or [""]
@@ -96,7 +97,7 @@ class TextPage:
     def _finding(self, finding: Finding) -> None:
         mark = finding.mark
         what = f"{finding.what}: mended" if not finding.left else finding.what
-        self._paragraph(_printable(what), lead=f"    {self._sign(mark)} ", mark=mark)
+        self._paragraph(printable(what), lead=f"    {self._sign(mark)} ", mark=mark)
         if not finding.left:
             return
         self._counts[mark] += 1
@@ -149,17 +150,4 @@ class TextPage:
 
 
 def _shown(example: Example) -> str:
-    return _printable(": ".join(filter(None, (example.where, example.detail))))
-
-
-def _printable(text: str) -> str:
-    """Return the text with everything escaped that could disturb a terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def _writes(text: str, encoding: str) -> bool:
-    try:
-        text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
+    return printable(": ".join(filter(None, (example.where, example.detail))))

@@ -31,6 +31,7 @@ _PROOFS = ("sha256", "signing_key")
 _file = click.option(
     "--file", type=click.Path(dir_okay=False, path_type=Path), help="The file, if not that of the settings."
 )
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 
 
 @click.group()
@@ -73,8 +74,11 @@ def token() -> None:
     is_flag=True,
     help="It signs requests and is never sent: for clients on plain HTTP. The file holds its text then.",
 )
+@_json
 @_file
-def make(name: str, scopes: tuple[str, ...], expires: str | None, file: Path | None, **limits: Any) -> None:
+def make(
+    name: str, scopes: tuple[str, ...], expires: str | None, file: Path | None, as_json: bool, **limits: Any
+) -> None:
     """Make a token for the client NAME and print it, this once.
 
     The token alone goes to standard output: TOKEN=$(bus token make website). Jobs bear the client's name.
@@ -94,12 +98,15 @@ def make(name: str, scopes: tuple[str, ...], expires: str | None, file: Path | N
 
     path = _change(file, with_one_more)
     ((new, text),) = made
+    if as_json:
+        click.echo(json.dumps({**_listed(new), "token": text, "file": str(path)}, indent=1))
+        return
     click.echo(f"Token {new.id} for {new.name} is in {path}. It is shown once, keep it safe:", err=True)
     click.echo(text)
 
 
 @token.command(name="list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
+@_json
 @_file
 def list_(as_json: bool, file: Path | None) -> None:
     """List the tokens: whose they are and what they may do, never their texts."""
@@ -115,8 +122,9 @@ def list_(as_json: bool, file: Path | None) -> None:
 
 @token.command()
 @click.argument("which", nargs=-1, required=True, metavar="ID|NAME...")
+@_json
 @_file
-def revoke(which: tuple[str, ...], file: Path | None) -> None:
+def revoke(which: tuple[str, ...], file: Path | None, as_json: bool) -> None:
     """Revoke tokens: one by its id, or by a name all that bear it. Jobs that they submitted go on."""
     gone: list[Token] = []
 
@@ -128,6 +136,9 @@ def revoke(which: tuple[str, ...], file: Path | None) -> None:
         return {known.id: known for known in tokens.values() if known not in gone}
 
     _change(file, without)
+    if as_json:
+        click.echo(json.dumps({"revoked": [_listed(one) for one in gone]}, indent=1))
+        return
     for one in gone:
         click.echo(f"Revoked {one.id} of {one.name}.")
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from client.printable import in_columns
 from core.tokens import Token
 
 _HEAD = ("ID", "NAME", "MAY", "ACTIONS", "JOBS", "A MINUTE", "SENT AS", "MADE", "EXPIRES")
 
 
 def table(tokens: Sequence[Token], *, now: float) -> Iterator[str]:
-    """Yield a head and a line for each token, in columns."""
-    rows = [_HEAD, *(_row(token, now) for token in tokens)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    """Return a head and a line for each token, in columns."""
+    return in_columns([_HEAD, *(_row(token, now) for token in tokens)])
 
 
 def _row(token: Token, now: float) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ than to stop its own machine does well without.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
@@ -17,6 +17,8 @@ from cloud import metadata
 from cloud.google_refusal import GoogleFailed, Grant, refusal
 from cloud.http import Answer, Request, ask
 from cloud.metadata import Account, MetadataServer, NoMetadata, NotThere, Place
+
+_JSON = {"Content-Type": "application/json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,13 @@ class Google:
     metadata: str = metadata.ADDRESS
     compute: str = "https://compute.googleapis.com"
     scheduler: str = "https://cloudscheduler.googleapis.com"
+    storage: str = "https://storage.googleapis.com"
     limit: float = 10.0
 
     @classmethod
     def at(cls, address: str, *, limit: float = 10.0) -> Self:
         """Return all of them at one address; each at its own for the empty text."""
-        return cls(address, address, address, limit) if address else cls(limit=limit)
+        return cls(address, address, address, address, limit) if address else cls(limit=limit)
 
     def metadata_server(self) -> MetadataServer:
         """Return the metadata server, which is near and answers sooner."""
@@ -104,17 +107,28 @@ class Machine:
 
         `grant` is what it takes to be answered; the answer may take `limit` seconds. Raises GoogleFailed.
         """
-        host = urlsplit(url).netloc
-        request = Request(method, url, self._headers, None if body is None else json.dumps(body).encode())
+        content = None if body is None else json.dumps(body).encode()
+        answer = self.send(Request(method, url, _JSON, content), grant=grant, limit=limit)
+        return Reply(_document(answer, urlsplit(url).netloc), _date(answer))
+
+    def send(
+        self, request: Request, *, grant: Grant, limit: float | None = None, also: Collection[int] = ()
+    ) -> Answer:
+        """Send what is no JSON, or wants an answer that is none; else as `ask`.
+
+        `also` are statuses that are no refusals, beside those of success.
+        """
+        host = urlsplit(request.url).netloc
+        headers = {**request.headers, "Authorization": f"Bearer {self.account.token}"}
         try:
-            answer = _asked_twice(request, limit or self.google.limit)
+            answer = _asked_twice(replace(request, headers=headers), limit or self.google.limit)
         except OSError as error:
             hint = "To reach it takes an external address, Cloud NAT or Private Google Access."
             told = error.strerror or str(error)
             raise GoogleFailed(f"{host} could not be asked: {told}.", hint=hint) from None
-        if answer.status >= 300:
+        if answer.status >= 300 and answer.status not in also:
             raise refusal(answer, host, self.place, self.account, grant)
-        return Reply(_document(answer, host), _date(answer))
+        return answer
 
     def lacks(self, grant: Grant, resource: str) -> str | None:
         """Return a sentence with the remedy when a permission on a resource is missing.
@@ -129,10 +143,6 @@ class Machine:
         email = self.account.email
         command = grant.command(self.place.project, email)
         return f"{email} lacks {' and '.join(sorted(missing))}. Grant it: {command}"
-
-    @property
-    def _headers(self) -> Mapping[str, str]:
-        return {"Authorization": f"Bearer {self.account.token}", "Content-Type": "application/json"}
 
 
 def _asked_twice(request: Request, limit: float) -> Answer:

@@ -130,6 +130,13 @@ class Config(Serving, Work):
         words.parse_google_url,
         "Where Google's services and metadata are asked instead of at their own addresses; for tests.",
     )
+    mirror: str = setting(
+        "AAFAI_MIRROR",
+        "",
+        words.parse_mirror,
+        "Where results are read, and jobs left, while the machine is off: `folder:/path` or"
+        " `gs://bucket/prefix`.",
+    )
     before_stop: tuple[tuple[str, ...], ...] = setting(
         "AAFAI_BEFORE_STOP",
         "",
@@ -219,5 +226,9 @@ def find(environ: Mapping[str, str]) -> dict[str, Found]:
 
 
 def unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield one sentence for each variable that looks like a setting of the bus and is none."""
-    return unknown_names(settings(), environ, prefix="AAFAI_")
+    """Yield one sentence for each variable that looks like a setting of the bus and is none.
+
+    Those of a client (client/settings.py) may stand beside them: they all begin with AAFAI_CLIENT_.
+    """
+    ours = {name: text for name, text in environ.items() if not name.startswith("AAFAI_CLIENT_")}
+    return unknown_names(settings(), ours, prefix="AAFAI_")

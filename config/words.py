@@ -38,6 +38,10 @@ _ALARM = re.compile(
     r"|gcp-scheduler:([a-z0-9-]{1,63}/)?[\w-]{1,500}|gcp-schedule:[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
     re.ASCII,
 )
+_FOLDER = re.compile(r"folder:/[^\0-\x1f]{0,1000}")
+_BUCKET = re.compile(
+    r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/(?!\.{1,2}(/|$))[\w.,=+@-]{1,200}){0,8}", re.ASCII
+)
 _BASE_URL = re.compile(r"https?://(?P<host>[A-Za-z0-9.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
 
 
@@ -234,6 +238,16 @@ def parse_google_url(text: str) -> str:
             f"{text!r} is no address to send tokens to: write https://host or http://127.0.0.1:9000."
         )
     return url
+
+
+def parse_mirror(text: str) -> str:
+    """Return the mirror as written, without a slash at its end, or the empty text."""
+    mirror = text.rstrip("/")
+    if mirror and not (_FOLDER.fullmatch(mirror) or _BUCKET.fullmatch(mirror)):
+        raise ValueError(
+            f"{text!r} is no mirror: write folder:/absolute/path or gs://bucket, with a /prefix if you like."
+        )
+    return mirror
 
 
 def parse_commands(text: str) -> tuple[tuple[str, ...], ...]:

@@ -36,6 +36,8 @@ class Facts:
     unread: tuple[float, ...] = ()
     #: For each webhook that was not delivered: boot-time seconds at which it is waited for no longer.
     pending_webhooks: tuple[float, ...] = ()
+    #: For each ended job that is not in the mirror: boot-time seconds at which it is waited for no longer.
+    unpublished: tuple[float, ...] = ()
     #: When a job was last submitted or ended, in boot-time seconds; None when none was since the start.
     last_activity: float | None = None
     #: Why the rest could not be found out; empty when it could.
@@ -81,8 +83,8 @@ class Policy:
 class Reason:
     """Why the machine stays on."""
 
-    #: For programs: queued, running, due_soon, undelivered, webhook_pending, hold, boot_grace, paid_minute,
-    #: idle_timeout, or unknown.
+    #: For programs: queued, running, due_soon, undelivered, webhook_pending, unpublished, hold, boot_grace,
+    #: paid_minute, idle_timeout, or unknown.
     code: str
     #: For people: a clause that goes after "because".
     message: str
@@ -144,6 +146,7 @@ def reasons_to_stay(facts: Facts, policy: Policy) -> tuple[Reason, ...]:
         _due_soon(facts, policy),
         _undelivered(facts),
         _webhook_pending(facts),
+        _unpublished(facts),
         _held(facts),
         _recent_work(facts, policy),
         _boot_grace(facts, policy),
@@ -190,6 +193,14 @@ def _webhook_pending(facts: Facts) -> Reason | None:
         return None
     message = _count(len(waiting), "webhook waits", "webhooks wait")
     return _until(facts, max(waiting), "webhook_pending", message)
+
+
+def _unpublished(facts: Facts) -> Reason | None:
+    waiting = [until for until in facts.unpublished if until > facts.boottime]
+    if not waiting:
+        return None
+    message = _count(len(waiting), "result is not in the mirror yet", "results are not in the mirror yet")
+    return _until(facts, max(waiting), "unpublished", message)
 
 
 def _held(facts: Facts) -> Reason | None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.patience import Patience
     from core.pool import Pool
     from core.power import Power
+    from core.publisher import Publisher
     from core.registry import Registry
     from core.schedules import Schedules
     from core.webhooks import Webhooks
@@ -56,6 +57,8 @@ class Kernel:
     #: Who tells receivers how their jobs ended, and what carries events to other programs; None without.
     webhooks: Webhooks | None = None
     outward: Transport | None = None
+    #: Who shows in the mirror how jobs ended, and takes in what lies in its mailbox; None without a mirror.
+    publisher: Publisher | None = None
     #: What the machine's time is spent on; None where nobody keeps books.
     books: Books | None = None
     #: A worker beside a server: it serves the queues that it was told, and leaves power to the server.
@@ -95,6 +98,8 @@ class Kernel:
             self.due_runs.start()
         if self.webhooks is not None:
             self.webhooks.start()
+        if self.publisher is not None:
+            self.publisher.start()
         threading.Thread(target=self._obey, name="orders", daemon=True).start()
         threading.Thread(target=self._get_ready, name="get ready", daemon=True).start()
 
@@ -203,6 +208,8 @@ class Kernel:
             self.books.close()
         if self.webhooks is not None:  # Whoever wants to know that this bus stops is told, too.
             self.webhooks.stop()
+        if self.publisher is not None:
+            self.publisher.stop()
         self.bus.engine.close()
         if self.outward is not None:
             self.outward.close()

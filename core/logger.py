@@ -65,6 +65,9 @@ WORDING: Mapping[str, tuple[int, str]] = {
     "system.power_failed": (logging.ERROR, "the machine could not be switched off: {message}"),
     "system.alarm_set": (logging.INFO, "{message}"),
     "system.alarm_failed": (logging.ERROR, "the wake alarm could not be set: {message}"),
+    "system.mirror_failed": (logging.ERROR, "the mirror cannot be written or read: {message}"),
+    "system.mail_taken": (logging.INFO, "the file {name} in the mailbox became job {job_id}"),
+    "system.mail_refused": (logging.WARNING, "the file {name} in the mailbox is no job: {reason}"),
     "system.last_stop": (logging.INFO, "{message}"),
     "system.preempted": (
         logging.WARNING,

@@ -26,11 +26,13 @@ class Survey:
         scheduled: Callable[[], float | None] = lambda: None,
         webhooks: Callable[[], tuple[float, ...]] = tuple,
         next_webhook: Callable[[], float | None] = lambda: None,
+        unpublished: Callable[[], tuple[float, ...]] = tuple,
     ) -> None:
         """Ask `scheduled` when the next run of a schedule is due, in Unix seconds.
 
         Ask `webhooks` until when each undelivered one is waited for, in boot-time seconds; and `next_webhook`
-        when the next of them is to be tried, in Unix seconds.
+        when the next of them is to be tried, in Unix seconds. Ask `unpublished` until when each result that
+        is to go into the mirror is waited for, in boot-time seconds.
         """
         self._engine = engine
         self._deliveries = deliveries
@@ -38,6 +40,7 @@ class Survey:
         self._scheduled = scheduled
         self._webhooks = webhooks
         self._next_webhook = next_webhook
+        self._unpublished = unpublished
 
     def facts(self) -> Facts:
         """Return the facts of this moment. Raises EngineUnavailable when the jobs cannot be counted."""
@@ -52,5 +55,6 @@ class Survey:
             unread=tuple(self._deliveries.unread().values()),
             pending_webhooks=self._webhooks(),
             next_webhook=self._next_webhook(),
+            unpublished=self._unpublished(),
             last_activity=self._activity.last,
         )

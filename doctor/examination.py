@@ -16,6 +16,7 @@ from doctor.findings import Example, Finding, Flaw, Group, Kind, Mark
 from doctor.folder import check_file_system, check_folder, check_room
 from doctor.jobs import check_jobs
 from doctor.keys import check_keys
+from doctor.mirror import check_mirror
 from doctor.owners import check_owners
 from doctor.patient import Patient
 from doctor.power import check_alarm, check_power
@@ -62,6 +63,7 @@ SUBJECTS = (
     Subject("Bus", (check_process, check_answer, check_last_stop)),
     Subject("Actions", (check_actions,), inside=False),
     Subject("Browser", (check_browser,), inside=False),
+    Subject("Mirror", (check_mirror,), inside=False),
     Subject("Power", (check_power, check_alarm, check_watchdog), inside=False),
 )
 

@@ -42,7 +42,7 @@ _OPEN = Kind(
 )
 #: Files beside the top folders that are the engine's.
 _FILES = ("FORMAT.json", "reserve.bin")
-_KEPT = {*TOP, "schedules", "webhooks"} - {"quarantine"}
+_KEPT = {*TOP, "mirror", "schedules", "webhooks"} - {"quarantine"}
 
 #: An open folder and a name in it.
 _Place = tuple[int, str]

@@ -58,6 +58,7 @@ _OWN: dict[str, Callable[[str], object]] = {
     "outbound": is_bucket,
     "locks": re.compile(r".*\.lock").fullmatch,
     "schedules": re.compile(r"\.draft|.+:.+\.json").fullmatch,
+    "mirror": re.compile(r"\d+-[0-9a-f]{16}(\.part)?|place").fullmatch,
     "webhooks": re.compile(r"promised|pending|given-up|lock|secret(\.\d+\.part)?").fullmatch,
     "webhooks/promised": JOB_ID.fullmatch,
     "webhooks/pending": re.compile(r".+\.json|.+\.\d+\.part").fullmatch,

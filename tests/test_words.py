@@ -62,6 +62,10 @@ SECRET = "whsec_" + "c2VjcmV0" * 4
         (words.parse_google_url, "http://127.0.0.1:9000/", "http://127.0.0.1:9000"),
         (words.parse_google_url, "http://[::1]:9000", "http://[::1]:9000"),
         (words.parse_google_url, "https://google.example", "https://google.example"),
+        (words.parse_mirror, "", ""),
+        (words.parse_mirror, "folder:/srv/the mirror/", "folder:/srv/the mirror"),
+        (words.parse_mirror, "gs://quiet-results", "gs://quiet-results"),
+        (words.parse_mirror, "gs://quiet-results/team/bus/", "gs://quiet-results/team/bus"),
     ],
 )
 def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, value: object) -> None:
@@ -119,6 +123,13 @@ def test_a_word_stands_for_its_value(read: Callable[[str], object], text: str, v
         (words.parse_google_url, "ftp://127.0.0.1", "write https://host or http://127.0.0.1:9000"),
         (words.parse_google_url, "https://user@google.example", "write https://host or"),
         (words.parse_google_url, "https://google.example/?", "write https://host or"),
+        (words.parse_mirror, "folder:mirror", "write folder:/absolute/path or gs://bucket"),
+        (words.parse_mirror, "/srv/mirror", "write folder:/absolute/path or gs://bucket"),
+        (words.parse_mirror, "gs://", "write folder:/absolute/path or gs://bucket"),
+        (words.parse_mirror, "gs://Bucket", "write folder:/absolute/path or gs://bucket"),
+        (words.parse_mirror, "gs://bucket/../other", "write folder:/absolute/path or gs://bucket"),
+        (words.parse_mirror, "gs://bucket//prefix", "write folder:/absolute/path or gs://bucket"),
+        (words.parse_mirror, "s3://bucket", "write folder:/absolute/path or gs://bucket"),
     ],
 )
 def test_another_word_is_refused_with_the_remedy(

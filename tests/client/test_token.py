@@ -58,6 +58,16 @@ def test_a_token_is_printed_once_alone_and_kept_as_a_digest(call: Call, path: Pa
     assert f"Token {token_id} for website is in {path}. It is shown once, keep it safe:" in result.stderr
 
 
+def test_programs_are_told_in_json(call: Call, path: Path) -> None:
+    made = json.loads(call("make", "website", "--json").stdout)
+    revoked = json.loads(call("revoke", "website", "--json").stdout)
+
+    assert key_id_of(made["token"]) == made["id"]
+    assert (made["name"], made["file"]) == ("website", str(path))
+    assert [one["id"] for one in revoked["revoked"]] == [made["id"]]
+    assert "token" not in revoked["revoked"][0]
+
+
 def test_every_limit_reaches_the_token(call: Call, path: Path) -> None:
     options = "--scope submit --action crawl --action fetch --own-jobs-only --rate 60 --expires 90d --signing"
 

@@ -39,6 +39,8 @@ class FakeCompute:
         self._by_request: dict[str, Json] = {}
         self._working: list[threading.Thread] = []
         self.resources: dict[str, Json] = {}
+        #: The address of the n-th thing that happens: where a test serves, if it serves.
+        self.address_of: Callable[[int], str] = lambda number: f"203.0.113.{number % 250 + 1}"
         self.add_instance(INSTANCE)
 
     def add_instance(self, name: str, *, zone: str = ZONE, status: str = "RUNNING") -> Json:
@@ -197,7 +199,7 @@ class FakeCompute:
 
     def _give_address(self, instance: Json) -> None:
         """Give the machine another address than the last time, as Google does."""
-        address = f"203.0.113.{next(self._numbers) % 250 + 1}"
+        address = self.address_of(next(self._numbers))
         instance["networkInterfaces"][0]["accessConfigs"] = [{**_access(), "natIP": address}]
 
 

@@ -46,6 +46,17 @@ class Asked:
     query: dict[str, str]
     body: Any
     headers: dict[str, str] = field(repr=False)
+    #: The query with what stands twice in it.
+    pairs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Content:
+    """An answer that is no JSON object, or no plain success."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 class Door(ThreadingHTTPServer):
@@ -66,12 +77,14 @@ class _Visit(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         parts = urlsplit(self.path)
+        pairs = parse_qsl(parts.query, keep_blank_values=True)
         asked = Asked(
             self.command,
             parts.path,
-            dict(parse_qsl(parts.query)),
-            json.loads(body) if body else None,
+            dict(pairs),
+            _read(body, parts.path),
             {name.lower(): value for name, value in self.headers.items()},
+            tuple(pairs),
         )
         with suppress(OSError):
             self._serve(asked, self.server.google.fault_for(parts.path))
@@ -94,7 +107,11 @@ class _Visit(BaseHTTPRequestHandler):
         else:
             status, document = _answered(google, asked, fault)
             self.close_connection = fault is Fault.CUT_WHEN_DONE
-            if not self.close_connection:
+            if self.close_connection:
+                return
+            if isinstance(document, Content):
+                self._send(document.status, document.headers, document.body)
+            else:
                 kind = {"Content-Type": "application/json; charset=UTF-8"}
                 self._send(status, kind, json.dumps(document).encode())
 
@@ -122,6 +139,13 @@ class _Visit(BaseHTTPRequestHandler):
             self._send(200, {}, b'{"name": "' + b"x" * (1 << 21) + b'"}')
         elif fault is Fault.REDIRECT:
             self._send(302, {"Location": f"{google.url}/elsewhere"}, b"")
+
+
+def _read(body: bytes, path: str) -> Any:
+    """Return what a body says: what is uploaded may be anything."""
+    if path.startswith("/upload/"):
+        return body
+    return json.loads(body) if body else None
 
 
 def _answered(google: FakeGoogle, asked: Asked, fault: Fault | Refused | None) -> tuple[int, Any]:

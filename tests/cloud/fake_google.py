@@ -1,7 +1,7 @@
-"""Google on the loopback: metadata server, Compute Engine and Cloud Scheduler of one project, in one address.
+"""Google on the loopback: metadata server, Compute Engine, Cloud Scheduler, Cloud Storage of one project.
 
-It speaks as the real ones do, as far as Google's own libraries can tell (test_fake_google.py), and fails as
-it is told.
+All at one address. It speaks as the real ones do, as far as Google's own libraries can tell
+(test_fake_google.py, test_fake_storage.py), and fails as it is told.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tests.cloud.fake_compute import FakeCompute
 from tests.cloud.fake_door import Asked, Door, Fault
 from tests.cloud.fake_metadata import FakeMetadata
 from tests.cloud.fake_scheduler import FakeScheduler
+from tests.cloud.fake_storage import FakeStorage
 from tests.cloud.refused import Refused
 
 TOKEN = "ya29.a-token-that-nobody-may-see"
@@ -36,6 +37,7 @@ class FakeGoogle:
         self.metadata = FakeMetadata(TOKEN)
         self.compute = FakeCompute(on_start, on_stop)
         self.scheduler = FakeScheduler(self.compute)
+        self.storage = FakeStorage()
         #: Every request but those to the metadata server, in order.
         self.asked: list[Asked] = []
         #: What the machine's service account may not do.
@@ -84,12 +86,15 @@ class FakeGoogle:
         self.asked.append(asked)
         if asked.headers.get("authorization") != f"Bearer {TOKEN}":
             raise Refused(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
-        service = self.compute if asked.path.startswith("/compute/v1/") else self.scheduler
-        permission, act = service.route(asked.method, asked.path)
+        if "/storage/v1/" in asked.path:
+            permission, act = self.storage.route(asked)
+        else:
+            service = self.compute if asked.path.startswith("/compute/v1/") else self.scheduler
+            permission, act = service.route(asked.method, asked.path)
         if permission in self.forbidden:
             raise Refused(403, "PERMISSION_DENIED", f"Required '{permission}' permission for '{asked.path}'")
         answer = act(asked.query, asked.body)
-        if asked.path.endswith("/testIamPermissions"):
+        if asked.path.endswith(("/testIamPermissions", "/testPermissions")):
             allowed = [one for one in answer["permissions"] if one not in self.forbidden]
             return {"permissions": allowed} if allowed else {}
         return answer

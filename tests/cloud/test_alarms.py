@@ -44,7 +44,7 @@ def test_google_may_be_elsewhere_and_the_machine_suspended() -> None:
 
     alarm = open_alarm("gcp-scheduler:wake", google=google, resumes=True)
 
-    assert alarm == SchedulerAlarm(Google(google, google, google), "wake", resumes=True)
+    assert alarm == SchedulerAlarm(Google(google, google, google, google), "wake", resumes=True)
 
 
 @pytest.mark.parametrize(

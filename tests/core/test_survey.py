@@ -68,6 +68,14 @@ def test_undelivered_webhooks_are_facts(engine, events, clock):
     assert (facts.next_webhook, facts.next_due) == (NOW + 20, None)
 
 
+def test_what_is_not_in_the_mirror_is_a_fact(engine, events, clock):
+    deliveries, activity = Deliveries(events, clock, linger=900), Activity(events, clock)
+
+    facts = Survey(engine, deliveries, activity, unpublished=lambda: (1_900.0,)).facts()
+
+    assert facts.unpublished == (1_900.0,)
+
+
 def test_a_retry_is_due_when_its_wait_is_over(survey, engine):
     engine.add(a_job(max_attempts=3))
     claimed = engine.claim("worker-001", now=NOW, lease=60, queues=["default"])

@@ -29,8 +29,9 @@ DOORS = {
     # It examines what all of these keep; of the actions only which browser they look for.
     "doctor": {"config", "core", "queues", "cloud", "actions"},
     "client": {"core", "cloud", "doctor"},
-    "wiring": {"config", "core", "queues", "cloud", "wiring_books", "wiring_power"},
+    "wiring": {"config", "core", "queues", "cloud", "wiring_books", "wiring_mirror", "wiring_power"},
     "wiring_books": {"config", "core", "cloud"},
+    "wiring_mirror": {"config", "core", "cloud"},
     "wiring_power": {"config", "core", "cloud"},
     "app": {"wiring", "api", "web", "config", "core"},
     "gunicorn.conf": {"wiring", "config", "app", "core"},
@@ -49,7 +50,9 @@ HOMES = {
     "api/gunicorn_connection.py": {"gunicorn"},
     "web": {"flask"},
     "app": {"flask", "flask_openapi"},
-    "client": {"click", "rich", "requests"},
+    "client": {"click"},
+    "client/google_login.py": {"google"},
+    "client/google_compute.py": {"google"},
 }
 #: The exceptions, each a file and the one room more that it may enter.
 EXCEPTIONS = {("core/worker.py", "wiring")}
@@ -119,6 +122,8 @@ def test_only_the_worker_enters_the_wiring_from_core() -> None:
     [
         ("wiring", ["flask", "google.cloud", "selenium", "celery", "psycopg"]),
         ("core", ["core.worker", "wiring", "flask"]),
+        ("client.__main__", ["google", "requests", "flask", "pydantic"]),
+        ("client.opening", ["google", "requests", "flask"]),
         ("cloud.watchdog", ["core", "requests", "pydantic"]),
     ],
 )
