@@ -35,13 +35,16 @@ class Callers(Clients):
 
     def submit(self, **fields: Any) -> str:
         tag = f"job-{next(self._tags)}"
-        while (answer := self.submit_once(tag, **fields)) != "received":
+        while not self._stopped.is_set():
+            answer = self.submit_once(tag, **fields)
+            if answer == "received":
+                return self.kept[tag]
             if answer == "shutting_down":
                 self.refused.add(tag)
             elif answer == "no_connection":
                 self.machine.start()
             self._stopped.wait(_PAUSE)
-        return self.kept[tag]
+        return ""
 
     def submit_at(self, moment: float, job: dict[str, Any]) -> None:
         """Submit a job at a time in Unix seconds."""

@@ -54,15 +54,23 @@ def cycled(
     """
     with a_machine(folder, scratch, mutant=mutant, seed=seed) as machine:
         callers = Callers([machine.url], machine.book, mix, machine=machine)
-        chance, aim = random.Random(seed), Aim()
-        for _ in range(MOST_ROUNDS * cycles):
-            if machine.counts["stranded"] or _has_seen_enough(machine, callers, cycles):
-                break
-            shoot(machine, callers, aim, chance)
+        try:
+            shoot_for(machine, callers, cycles, random.Random(seed))
+        finally:
+            callers.stop()
         over = waited_for(lambda: machine.is_off and machine.armed is None)
         books = books_of(machine, callers)
     books["still_on"] = int(not over)
     return books
+
+
+def shoot_for(machine: Machine, callers: Callers, cycles: int, chance: random.Random) -> None:
+    """Shoot until the machine went through so many power cycles, or off over a job."""
+    aim = Aim()
+    for _ in range(MOST_ROUNDS * cycles):
+        if machine.counts["stranded"] or _has_seen_enough(machine, callers, cycles):
+            return
+        shoot(machine, callers, aim, chance)
 
 
 def shoot(machine: Machine, callers: Callers, aim: Aim, chance: random.Random) -> None:
