@@ -116,7 +116,7 @@ class Outgoing:
             self._complain(f"Events cannot be told to others, jobs can be run: {why}.")
 
     def _tell_of_recovery(self) -> None:
-        """Say that all is written again; not while some were lost since that was last so, else it would flap."""
+        """Say that all is written again, unless some were lost since that was last so: else it would flap."""
         overflowed, self._overflowed = self._overflowed, False
         if self._trouble and not overflowed:
             self._trouble = False
