@@ -22,7 +22,7 @@ kill -KILL -$group
 #: How it works when it is first run after a start, and how often: `at once` is what it always does later.
 HOWS = {"at once": 8, "asks": 4, "later": 4, "dawdles": 2, "refuses": 2, "lies": 1}
 #: Seconds for which the bus hesitates to close its gate: one in two does not.
-HESITATIONS = (0.0, 0.05)
+HESITATIONS = (0.0, 0.02)
 #: How a broken bus hesitates, and how its switch works: so its fault shows soon, on a busy machine too.
 SLOW = 0.2, "dawdles"
 
