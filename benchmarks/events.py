@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,10 @@ SUBSCRIBERS = 10
 FAN_OUT = f"{SUBSCRIBERS} queue.Queue"
 
 _PAYLOAD = {"job_id": "0193518c-0000-7000-8000-000000000000", "action": "noop", "text": "x" * 100}
-_PATIENCE = 120.0  # seconds
+_PATIENCE = 30.0  # seconds
+#: Events by which the publisher may be ahead of a subscriber: more would only wait, and the journal keeps no
+#: more than 10,000 waiting ones.
+_AHEAD = 2_000
 
 
 def measure(round: int, folder: Path) -> list[Figure]:  # noqa: A002  The word of the house.
@@ -35,8 +38,13 @@ class Count:
     """Counts what it hears, and says when it has heard all."""
 
     def __init__(self, number: int) -> None:
-        self._left = number
+        self._left = self._number = number
         self.full = threading.Event()
+
+    @property
+    def heard(self) -> int:
+        """How many it has heard."""
+        return self._number - self._left
 
     def __call__(self, message: object) -> None:
         """Hear one."""
@@ -57,7 +65,7 @@ def _journal(folder: Path) -> Iterator[Figure]:
         buses = [EventBus(journal) for _ in counts]
         for bus, count in zip(buses, counts, strict=True):
             bus.subscribe("reader", "task.*", count)
-        rate = _rate(number, lambda: _publish_all(EventBus(journal), number), counts)
+        rate = _rate(number, lambda: _publish_all(EventBus(journal), _paced(number, counts)), counts)
         for bus in buses:
             bus.close()
     yield Figure(f"events to {SUBSCRIBERS} subscribers", OURS, rate, "events/s")
@@ -71,7 +79,7 @@ def _fan_out(folder: Path) -> Iterator[Figure]:
         threading.Thread(target=_drain, args=[line, count, number], daemon=True).start()
 
     def publish() -> None:
-        for n in range(number):
+        for n in _paced(number, counts):
             message = EventMessage(
                 event_type="task.completed", source_agent="bench", payload={**_PAYLOAD, "n": n}
             )
@@ -91,8 +99,10 @@ def _programs(folder: Path) -> Iterator[Figure]:
         try:
             for program in programs:
                 _expect(program, "ready")
+            pace = Count(number)
+            EventBus(journal).subscribe("pace", "task.*", pace)
             began = time.monotonic()
-            _publish_all(EventBus(journal), number)
+            _publish_all(EventBus(journal), _paced(number, [pace]))
             for program in programs:
                 _expect(program, "done")
             rate = number / (time.monotonic() - began)
@@ -110,7 +120,7 @@ def _publish(folder: Path) -> Iterator[Figure]:
         bus = EventBus(journal)
         for _ in range(number // 100):
             began = time.perf_counter()
-            _publish_all(bus, 100)
+            _publish_all(bus, range(100))
             spent += time.perf_counter() - began
             time.sleep(0.002)
     yield Figure("telling an event", OURS, spent / number * 1e6, "µs")
@@ -125,9 +135,21 @@ def _a_journal(folder: Path) -> Iterator[EventJournal]:
         journal.close()
 
 
-def _publish_all(bus: EventBus, number: int) -> None:
-    for n in range(number):
+def _publish_all(bus: EventBus, numbers: Iterable[int]) -> None:
+    for n in numbers:
         bus.publish("task.completed", "bench", {**_PAYLOAD, "n": n})
+
+
+def _paced(number: int, counts: list[Count]) -> Iterator[int]:
+    """Count to the number, never far ahead of the slowest. Raises RuntimeError when one hears no more."""
+    for n in range(number):
+        if n % 500 == 0:
+            deadline = time.monotonic() + _PATIENCE
+            while n - min(count.heard for count in counts) > _AHEAD:
+                if time.monotonic() > deadline:
+                    raise RuntimeError(f"a subscriber hears no more after {n:,} events")
+                time.sleep(0.001)
+        yield n
 
 
 def _rate(number: int, publish: Callable[[], None], counts: list[Count]) -> float:

@@ -82,11 +82,11 @@ def _outcome(request: Request, seconds: float, given_up: threading.Event) -> Ans
 
 def _exchanged(connection: HTTPConnection, request: Request, target: str) -> Answer:
     connection.request(request.method, target, request.body, dict(request.headers))
-    response = connection.getresponse()
-    body = response.read(_LONGEST_BODY + 1)
-    if len(body) > _LONGEST_BODY:
-        raise ConnectionError("its answer is longer than any should be")
-    if response.length:
-        raise ConnectionError("it hung up in the middle of its answer")
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    return Answer(response.status, headers, body)
+    with connection.getresponse() as response:
+        body = response.read(_LONGEST_BODY + 1)
+        if len(body) > _LONGEST_BODY:
+            raise ConnectionError("its answer is longer than any should be")
+        if response.length:
+            raise ConnectionError("it hung up in the middle of its answer")
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, headers, body)

@@ -45,3 +45,8 @@ class SystemClock:
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
         """Wait on the event itself."""
         return event.wait(timeout)
+
+
+def seconds_slept(clock: Clock) -> float:
+    """Return the seconds that the machine has slept since it booted, which only one of its clocks counts."""
+    return clock.boottime() - clock.monotonic()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.boots import LONGEST, Boots, Moments
 from core.bursts import Work, Workload
+from core.clock import seconds_slept
 from core.event_bus import KERNEL, EventBus, EventMessage
 from core.jobs import Json
 from core.json_lines import DAMAGE, append_line, read_lines
@@ -186,7 +187,7 @@ class Ledger:
 
     def _slept(self) -> float:
         """Return the seconds that the machine has slept since it booted."""
-        return max(0.0, self._clock.boottime() - self._clock.monotonic())
+        return max(0.0, seconds_slept(self._clock))
 
     def _kept(self) -> Session | None:
         """Return the session that went on when it was last saved."""

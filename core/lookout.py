@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from core.clock import seconds_slept
 from core.errors import BusError
 from core.idle import Facts, Hold
 
@@ -29,7 +30,7 @@ class Lookout:
         self._held = held
         self._lead = lead
         self._started, self._awake = clock.boottime(), 0.0
-        self._slept = self._sleep()
+        self._slept = seconds_slept(clock)
         self._busy: float | None = None
 
     def look(self) -> Facts:
@@ -56,13 +57,9 @@ class Lookout:
 
     def woke_up(self) -> bool:
         """Return whether the machine has slept since this was last asked; then all ages begin anew."""
-        slept = self._sleep()
+        slept = seconds_slept(self._clock)
         woke = slept - self._slept > 1.0
         if woke:
             self._started = self._awake = self._clock.boottime()
         self._slept = slept
         return woke
-
-    def _sleep(self) -> float:
-        """Return the seconds that the machine has slept since it booted."""
-        return self._clock.boottime() - self._clock.monotonic()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import selectors
-import threading
 from collections.abc import Callable
 from typing import Protocol, cast
+
+from core.doorbell import Doorbell
 
 Feed = Callable[[bytes], None]
 
@@ -30,10 +31,8 @@ class Switchboard:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Doorbell()
         self._selector.register(self._bell, selectors.EVENT_READ)
-        self._closed = False
-        self._lock = threading.Lock()
 
     def attach(self, end: End, feed: Feed) -> None:
         """Read from that end from now on, until it has ended; it is closed then."""
@@ -57,8 +56,8 @@ class Switchboard:
         """Wait `timeout` seconds at most, or for `ring`; hand over what came and return whether any did."""
         came = False
         for key, _ in self._selector.select(timeout):
-            if key.fd == self._bell:
-                os.eventfd_read(self._bell)
+            if key.fileobj is self._bell:
+                self._bell.answer()
             else:
                 came = True
                 self._read(key)
@@ -66,19 +65,12 @@ class Switchboard:
 
     def ring(self) -> None:
         """End the wait of whoever looks. Any thread may ring, after the end too."""
-        with self._lock:
-            if not self._closed:
-                os.eventfd_write(self._bell, 1)
+        self._bell.ring()
 
     def close(self) -> None:
         """Close all ends that are still attached."""
-        with self._lock:
-            self._closed = True
         for key in list(self._selector.get_map().values()):
-            if key.fd == self._bell:
-                os.close(self._bell)
-            else:
-                cast("End", key.fileobj).close()
+            cast("End", key.fileobj).close()
         self._selector.close()
 
     def _read(self, key: selectors.SelectorKey) -> None:

@@ -38,13 +38,15 @@ class Outgoing:
         #: How many events were lost since the start.
         self.lost = 0
         self._lost_before = 0
-        self._trouble = False
+        self._trouble = self._overflowed = False
         self._begin_anew()
         _everyone.add(self)
 
     def send(self, line: bytes) -> None:
         """Have the line written soon; never waits for a disk or a network."""
         if len(self._lines) >= _MOST:
+            self._overflowed = True
+            self._tell_of_trouble(f"more than {_MOST:,} wait to be written")
             self.lost += 1
             return
         self._lines.append(line)
@@ -101,20 +103,22 @@ class Outgoing:
             try:
                 self._write(batch)
             except OSError as error:
-                self._tell_of_trouble(error)
+                self._tell_of_trouble(error.strerror or str(error))
                 self.lost += len(batch)
                 return False
-            self._tell_of_recovery()
+        self._tell_of_recovery()
         return True
 
-    def _tell_of_trouble(self, error: OSError) -> None:
+    def _tell_of_trouble(self, why: str) -> None:
         if not self._trouble:
             self._trouble = True
             self._lost_before = self.lost
-            self._complain(f"Events cannot be told to others, jobs can be run: {error.strerror or error}.")
+            self._complain(f"Events cannot be told to others, jobs can be run: {why}.")
 
     def _tell_of_recovery(self) -> None:
-        if self._trouble:
+        """Say that all is written again, unless some were lost since that was last so: else it would flap."""
+        overflowed, self._overflowed = self._overflowed, False
+        if self._trouble and not overflowed:
             self._trouble = False
             lost = self.lost - self._lost_before
             self._complain(f"Events are told to others again; {lost:,} were lost meanwhile.")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import select
-import threading
+
+from core.doorbell import Doorbell
 
 _IN_MODIFY, _IN_CREATE, _IN_IGNORED = 0x2, 0x100, 0x8000
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
@@ -19,11 +20,9 @@ class FolderWatch:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._bell = Doorbell()
         self._notes = _libc.inotify_init1(_FLAGS)
         self._watching = False
-        self._closed = False
-        self._lock = threading.Lock()
         self._poll = select.poll()
         self._poll.register(self._bell, select.POLLIN)
         if self._notes >= 0:
@@ -40,15 +39,11 @@ class FolderWatch:
 
     def ring(self) -> None:
         """End the wait of another thread, now or when it begins."""
-        with self._lock:
-            if not self._closed:
-                os.eventfd_write(self._bell, 1)
+        self._bell.ring()
 
     def close(self) -> None:
         """Let go of everything; nobody may wait any more."""
-        with self._lock:
-            self._closed = True
-        os.close(self._bell)
+        self._bell.close()
         if self._notes >= 0:
             os.close(self._notes)
 

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from examples.running import a_bus
+from tests.faults.crew import waited_for
 
 pytestmark = pytest.mark.alone
 
@@ -76,16 +77,6 @@ def browsers(folder: Path):
     return found
 
 
-def eventually(condition, seconds=30.0):
-    """Return whether the condition came true within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
-
-
 def test_a_browser_job_survives_the_sudden_death_of_the_server(tmp_path, short_folder, browser):
     private = short_folder
     settings = {"AAFAI_ALLOW_PRIVATE_ADDRESSES": "1", "TMPDIR": str(private)}
@@ -102,7 +93,7 @@ def test_a_browser_job_survives_the_sudden_death_of_the_server(tmp_path, short_f
             bus.process.kill()
             bus.process.wait(10)
 
-        assert eventually(lambda: not browsers(private)), f"left over: {browsers(private)}"
+        assert waited_for(lambda: not browsers(private), seconds=30.0), f"left over: {browsers(private)}"
         page.release.set()
         with a_bus(tmp_path, **settings) as bus:
             answer = {"status": "pending"}

@@ -8,10 +8,10 @@ import random
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import pytest
 
 from core.scheduled_run import DUE
 from tests.conftest import Effort, Evidence
+from tests.faults.crew import waited_for
 
 pytestmark = pytest.mark.alone
 
 ROOT = Path(__file__).parents[2]
+eventually = partial(waited_for, seconds=40.0)
 TASKS = """
 tasks:
   - name: tick
@@ -110,15 +112,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
         if process.poll() is None:
             process.kill()
         process.wait()
-
-
-def eventually(condition: Callable[[], object], seconds: float = 40.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_three_processes_and_five_restarts_make_one_run_for_each_due_time(
@@ -212,7 +205,7 @@ def test_a_worker_of_one_queue_leaves_the_others_alone(site: Site) -> None:
 
     site.start("my_queue")
     asked = site.run("-c", submit)
-    taken = eventually(site.records, 3.0)
+    taken = eventually(site.records, seconds=3.0)
     site.start("default")
 
     assert asked.returncode == 0, asked.stderr

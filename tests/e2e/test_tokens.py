@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,3 +116,5 @@ def test_a_bus_that_others_can_reach_does_not_start_without_a_token(tmp_path: Pa
     assert ran.returncode != 0
     assert "other machines can reach '0.0.0.0'" in ran.stderr
     assert "make one with ./bus token make" in ran.stderr
+    assert "AAFAI_TOKEN" in ran.stderr
+    assert sys.executable not in ran.stderr.splitlines()[-1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from tests.faults.power_machine import Machine
 
 #: Seconds that a job takes, which part of the jobs is for later, and how many seconds later.
 SECONDS = (0, 0, 0.1, 0.3)
-DEFERRED, LATER = 0.02, (0.8, 2.5)
+DEFERRED, LATER = 0.02, (1.0, 4.0)
 
 _IDLE = {"idle_timeout", "boot_grace"}
 _STEP = 0.006  # seconds by which an aim is mended
@@ -35,13 +36,16 @@ class Callers(Clients):
 
     def submit(self, **fields: Any) -> str:
         tag = f"job-{next(self._tags)}"
-        while (answer := self.submit_once(tag, **fields)) != "received":
+        while not self._stopped.is_set():
+            answer = self.submit_once(tag, **fields)
+            if answer == "received":
+                return self.kept[tag]
             if answer == "shutting_down":
                 self.refused.add(tag)
             elif answer == "no_connection":
                 self.machine.start()
             self._stopped.wait(_PAUSE)
-        return self.kept[tag]
+        return ""
 
     def submit_at(self, moment: float, job: dict[str, Any]) -> None:
         """Submit a job at a time in Unix seconds."""
@@ -55,24 +59,30 @@ class Callers(Clients):
 class Aim:
     """When the machine will decide, by what it announces and by what became of the last shots."""
 
+    chance: random.Random
+    #: Seconds after the decision at which shots are to come, each as often as the others.
+    delays: Sequence[float]
     #: Seconds from the announced end of the last reason to stay on until the gate closes.
     offset: float = 0.03
+    _delay: float = 0.0
 
     def moment(self, machine: Machine) -> float:
-        """Wait for its work to end, and return when it will decide, in Unix seconds; 0 when it went off."""
+        """Wait for its work to end, and return when to shoot, in Unix seconds; 0 when it went off."""
+        self._delay = self.chance.choice(self.delays)
         end = 0.0
 
         def is_known() -> bool:
             nonlocal end
             end = announced(machine)
-            return end > 0 or machine.is_off
+            return end > 0 or (machine.is_off and machine.armed is None)  # Else the alarm is to ring.
 
         waited_for(is_known, seconds=10)
-        return end + self.offset if end else 0.0
+        return end + self.offset + self._delay if end else 0.0
 
     def mend(self, *, early: bool) -> None:
         """Aim later after shots that came before the decision, and earlier after others."""
-        self.offset += _STEP if early else -_STEP
+        if not self._delay:
+            self.offset += _STEP if early else -_STEP
 
 
 def a_job(chance: random.Random) -> dict[str, Any]:

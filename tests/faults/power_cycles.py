@@ -10,16 +10,15 @@ from pathlib import Path
 
 from tests.faults import crew_audit
 from tests.faults.crew import waited_for
-from tests.faults.crew_clients import Mix
-from tests.faults.power_callers import Aim, Callers, a_job, wait_until
+from tests.faults.power_callers import Aim, Callers, a_job, a_long_job, wait_until
 from tests.faults.power_machine import Machine, a_machine
 
 #: Submissions for each power cycle, at least.
 SUBMISSIONS = 20
 #: How many submit in a round, and within how many seconds.
 CLIENTS, SPREAD = 20, 0.04
-#: Seconds after the aimed moment at which they begin: around the decision, or when it has been made.
-DELAYS = (0.0, 0.05, 0.2)
+#: Seconds after the decision at which they begin, and at which the fault of a mutant shows.
+DELAYS, SHOWING = (0.0, 0.05, 0.2), (0.05,)
 #: In which part of the rounds the bus is killed, and how many seconds after the aimed moment.
 KILLS, KILLED = 0.08, (-0.1, 0.5)
 #: Rounds for each power cycle, at most.
@@ -44,31 +43,36 @@ _LOG = {
 }
 
 
-def cycled(
-    folder: Path, scratch: Path, *, cycles: int, mutant: str = "", mix: Mix = a_job, seed: int = 0
-) -> Counter[str]:
+def cycled(folder: Path, scratch: Path, *, cycles: int, mutant: str = "", seed: int = 0) -> Counter[str]:
     """Return the books of a machine that went through so many power cycles, submitted to all the time.
 
-    However long that takes, one submission at least slips in before the gate closes, and one is refused. A
-    mutant is let off as soon as its machine has gone off over a job.
+    However long that takes, one submission at least slips in before the gate closes, and one is refused. It
+    is over as soon as the machine has gone off over a job.
     """
+    mix, delays = (a_long_job, SHOWING) if mutant else (a_job, DELAYS)
     with a_machine(folder, scratch, mutant=mutant, seed=seed) as machine:
         callers = Callers([machine.url], machine.book, mix, machine=machine)
-        chance, aim = random.Random(seed), Aim()
-        for _ in range(MOST_ROUNDS * cycles):
-            if machine.counts["stranded"] or _has_seen_enough(machine, callers, cycles):
-                break
-            shoot(machine, callers, aim, chance)
+        try:
+            shoot_for(machine, callers, cycles, Aim(random.Random(seed), delays))
+        finally:
+            callers.stop()
         over = waited_for(lambda: machine.is_off and machine.armed is None)
         books = books_of(machine, callers)
     books["still_on"] = int(not over)
     return books
 
 
-def shoot(machine: Machine, callers: Callers, aim: Aim, chance: random.Random) -> None:
+def shoot_for(machine: Machine, callers: Callers, cycles: int, aim: Aim) -> None:
+    """Shoot until the machine went through so many power cycles, or off over a job."""
+    for _ in range(MOST_ROUNDS * cycles):
+        if machine.counts["stranded"] or _has_seen_enough(machine, callers, cycles):
+            return
+        shoot(machine, callers, aim)
+
+
+def shoot(machine: Machine, callers: Callers, aim: Aim) -> None:
     """Let all clients submit around the moment in which the machine decides; perhaps kill the bus, too."""
-    delay = chance.choice(DELAYS)
-    moment = aim.moment(machine) + delay
+    chance, moment = aim.chance, aim.moment(machine)
     before = len(callers.refused), machine.counts["cycles"]
     shots = [(moment + chance.uniform(0, SPREAD), callers.mix(chance)) for _ in range(CLIENTS)]
     with ThreadPoolExecutor(CLIENTS) as pool:
@@ -78,8 +82,7 @@ def shoot(machine: Machine, callers: Callers, aim: Aim, chance: random.Random) -
             machine.kill_bus()
         for submission in submitting:
             submission.result()
-    if not delay:
-        aim.mend(early=before == (len(callers.refused), machine.counts["cycles"]))
+    aim.mend(early=before == (len(callers.refused), machine.counts["cycles"]))
 
 
 def books_of(machine: Machine, callers: Callers) -> Counter[str]:

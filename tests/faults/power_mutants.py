@@ -6,20 +6,21 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from core.gate import Gate
-from core.idle import Facts
+from core.idle import Verdict
 from core.power import Power
 
 
 def look_once(power: Power) -> None:
-    """Go by what was seen before the gate closed."""
-    look, seen = power.facts, Facts()
+    """Go by what is seen before the gate closes."""
+    power_off = power.power_off
+    attempt, judged = power_off.attempt, power_off.judged
 
-    def facts() -> Facts:
-        nonlocal seen
-        seen = seen if power.gate.closed else look()
-        return seen
+    def attempted(verdict: Verdict) -> None:
+        seen = judged()
+        power_off.judged = lambda: seen
+        attempt(verdict)
 
-    power.facts = facts
+    power_off.attempt = attempted  # type: ignore[method-assign]
 
 
 def leave_the_gate_open(power: Power) -> None:

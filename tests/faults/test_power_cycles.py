@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Effort, Evidence
-from tests.faults.power_callers import a_long_job
 from tests.faults.power_cycles import cycled, faults_in, in_a_line
 
 pytestmark = [pytest.mark.alone, pytest.mark.timeout(3600)]
@@ -25,7 +24,7 @@ def scratch() -> Iterator[Path]:
 def test_every_job_that_is_accepted_around_a_power_off_runs_to_its_end(
     tmp_path: Path, scratch: Path, effort: Effort, evidence: Evidence
 ) -> None:
-    cycles = effort(5, 500)
+    cycles = effort(4, 500)
 
     books = cycled(tmp_path, scratch, cycles=cycles)
 
@@ -42,7 +41,7 @@ def test_every_job_that_is_accepted_around_a_power_off_runs_to_its_end(
 def test_a_server_that_is_careless_about_its_gate_is_caught(
     tmp_path: Path, scratch: Path, evidence: Evidence, mutant: str
 ) -> None:
-    books = cycled(tmp_path, scratch, cycles=20, mutant=mutant, mix=a_long_job)
+    books = cycled(tmp_path, scratch, cycles=20, mutant=mutant)
 
     caught = int(books["stranded"] > 0)
     evidence("P15", f"power cycles, {mutant}", trials=books["cycles"], mutants=1, caught=caught)

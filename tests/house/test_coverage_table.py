@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import pytest
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-import config
 from tests.house.sources import ROOT, Source
 
 #: What the five systems serve: first what their own texts name, then what their servers and clients show.
@@ -131,20 +129,6 @@ def _bare(endpoint: str) -> str:
 
 ROWS = rows_of((ROOT / "docs" / "http.md").read_text(encoding="utf-8"))
 SERVED = [row for row in ROWS if row.tests != NOT_YET]
-
-
-@pytest.fixture
-def app(tmp_path: Path) -> Flask:
-    """The web application as it is served, its kernel not started."""
-    from app import create_app
-
-    settings = {
-        "AAFAI_ENGINE": "memory:",
-        "QUEUE_BASE_PATH": str(tmp_path / "queues"),
-        "DOWNLOAD_DIR": str(tmp_path / "downloads"),
-        "AAFAI_LOG_LEVEL": "ERROR",
-    }
-    return create_app(config.Config.load(settings))
 
 
 def served(app: Flask, row: Row) -> tuple[str, str] | None:

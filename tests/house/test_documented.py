@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import config
 from api.errors import ERRORS
 from config.__main__ import main
 from core import errors, idle
@@ -18,20 +17,6 @@ from tests.house.sources import ROOT
 
 def document(name):
     return Path(ROOT, "docs", name).read_text(encoding="utf-8")
-
-
-@pytest.fixture
-def app(tmp_path):
-    """The web application as it is served, its kernel not started."""
-    from app import create_app
-
-    settings = {
-        "AAFAI_ENGINE": "memory:",
-        "QUEUE_BASE_PATH": str(tmp_path / "queues"),
-        "DOWNLOAD_DIR": str(tmp_path / "downloads"),
-        "AAFAI_LOG_LEVEL": "ERROR",
-    }
-    return create_app(config.Config.load(settings))
 
 
 def test_every_setting_is_in_the_table_that_the_program_prints(capsys):

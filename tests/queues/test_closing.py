@@ -15,6 +15,7 @@ import pytest
 from core.errors import EngineUnavailable, JobNotFound
 from core.jobs import DEFAULT_QUEUE
 from tests.factories import NOW, a_job
+from tests.faults.crew import waited_for
 from tests.queues.conftest import MakeEngine, record_of
 from tests.queues.disks import QuickDisk
 
@@ -75,9 +76,7 @@ def meanwhile(disk: HoldingDisk, held: str, work: Callable[[], Any]) -> Iterator
 
 def until_let_go() -> None:
     """Wait until engines that were closed while a call was held have let go of everything."""
-    for thread in threading.enumerate():
-        if thread.name == "closing":
-            thread.join(30)
+    assert waited_for(lambda: all(thread.name != "closing" for thread in threading.enumerate()), seconds=30)
 
 
 @pytest.fixture

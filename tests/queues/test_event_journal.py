@@ -403,17 +403,24 @@ def test_who_detaches_hears_no_more_and_others_do(journal: EventJournal) -> None
     assert leaving.empty()
 
 
-def test_more_events_than_can_wait_are_lost_and_counted(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_events_than_can_wait_are_lost_counted_and_told_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_outgoing, "_MOST", 10)
-    outgoing = event_outgoing.Outgoing(lambda lines: None, name="test", complain=lambda sentence: None)
+    said: list[str] = []
+    outgoing = event_outgoing.Outgoing(lambda lines: None, name="test", complain=said.append)
     monkeypatch.setattr(outgoing, "_awake", True)  # As if its thread were busy.
 
     for _ in range(25):
         outgoing.send(b"{}")
+    told = list(said)
+    outgoing._write_all(outgoing._lines)
+    told_in_between = list(said)
+    outgoing.send(b"{}")
+    outgoing._write_all(outgoing._lines)
 
     assert outgoing.lost == 15
+    assert told == ["Events cannot be told to others, jobs can be run: more than 10 wait to be written."]
+    assert told_in_between == told
+    assert said[1:] == ["Events are told to others again; 15 were lost meanwhile."]
 
 
 def test_a_watch_ends_when_something_is_written_or_it_is_rung(tmp_path: Path) -> None:
