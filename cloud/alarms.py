@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cloud.moments import as_iso
+from core.clock import Clock, SystemClock
 from core.errors import AlarmFailed, ConfigError
 from core.machine import Alarm, NoAlarm
 from core.programs import run_program
+
+#: How far ahead, in seconds, the alarm of a real-time clock is tried to be set: any time, 27 days, 23 hours.
+_REACHES = (math.inf, 27 * 86_400.0, 23 * 3_600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,16 @@ class CommandAlarm:
 
 @dataclass(frozen=True, slots=True)
 class RtcwakeAlarm:
-    """Set the alarm of the machine's own real-time clock, by the program rtcwake of util-linux."""
+    """Set the alarm of the machine's own real-time clock, by the program rtcwake of util-linux.
+
+    Many such clocks keep no moment that is more than a month, or a day, away. Then the machine is started
+    before its time, finds nothing to do, and sets the alarm anew when it stops.
+    """
 
     name: str = "rtcwake"
     #: Seconds that the program may take.
     limit: float = 10.0
+    clock: Clock = field(default_factory=SystemClock, compare=False)
 
     def check(self) -> str | None:
         """Return a sentence when there is no rtcwake, or no clock that this user may set."""
@@ -47,13 +57,24 @@ class RtcwakeAlarm:
         try:
             _run(("rtcwake", "--mode", "show"), self.limit)
         except AlarmFailed as error:
-            return f"rtcwake: {error.message} It takes a /dev/rtc0 that this user may read and write."
+            remedy = "It takes a /dev/rtc0 that this user may read and write: docs/power.md says how."
+            return f"rtcwake: {error.message} {remedy}"
         return None
 
     def arm(self, when: float | None) -> None:
-        """Set the clock's alarm, or switch it off. Raises AlarmFailed."""
-        told = ("disable",) if when is None else ("no", "--time", str(int(when)))
-        _run(("rtcwake", "--mode", *told), self.limit)
+        """Set the clock's alarm, for an earlier moment if need be, or switch it off. Raises AlarmFailed."""
+        if when is None:
+            _run(("rtcwake", "--mode", "disable"), self.limit)
+            return
+        failures = []
+        for moment in dict.fromkeys(min(when, self.clock.now() + reach) for reach in _REACHES):
+            try:
+                _run(("rtcwake", "--mode", "no", "--time", str(int(moment))), self.limit)
+            except AlarmFailed as error:
+                failures.append(error)
+            else:
+                return
+        raise failures[0]
 
 
 def open_alarm(spec: str, *, google: str = "", resumes: bool = False) -> Alarm:

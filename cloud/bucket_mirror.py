@@ -16,7 +16,8 @@ from core.mirror import INBOX, REFUSED, Left, MirrorFailed
 #: The least of Google's own roles that holds what it takes.
 ROLE = "roles/storage.objectUser"
 _PERMISSIONS = tuple(f"storage.objects.{verb}" for verb in ("create", "delete", "get", "list"))
-_LISTED = {"delimiter": "/", "maxResults": "1000", "fields": "items(name,size,generation),nextPageToken"}
+#: Names have up to 1,024 bytes, and so a page no more than cloud.http reads of an answer.
+_LISTED = {"delimiter": "/", "maxResults": "500", "fields": "items(name,size,generation),nextPageToken"}
 _GONE = {404, 412}  # of an object that is no more, or no more the one that was listed
 
 _T = TypeVar("_T")

@@ -17,6 +17,7 @@ from cloud import metadata
 from cloud.google_refusal import GoogleFailed, Grant, refusal
 from cloud.http import Answer, Request, ask
 from cloud.metadata import Account, MetadataServer, NoMetadata, NotThere, Place
+from core.strict_json import BadJson, parse
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -159,8 +160,8 @@ def _asked_twice(request: Request, limit: float) -> Answer:
 
 def _document(answer: Answer, host: str) -> Mapping[str, Any]:
     try:
-        document = json.loads(answer.body or b"{}")
-    except ValueError:
+        document = parse(answer.body or b"{}")
+    except BadJson:
         document = None
     if not isinstance(document, dict):
         raise GoogleFailed(f"{host} answered with status {answer.status} and what is no JSON object.")

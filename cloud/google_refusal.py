@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cloud.http import Answer
 from cloud.metadata import Account, Place
+from core.strict_json import BadJson, parse
 
 _LONGEST_SAYING = 300
 _QUOTA = {"rateLimitExceeded", "quotaExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"}
@@ -82,10 +82,10 @@ def failure_of(operation: Mapping[str, Any]) -> str:
 def _said(answer: Answer) -> tuple[str, set[str]]:
     """Return Google's own sentence and its reasons for programs; nothing of what is no answer of Google's."""
     try:
-        error = json.loads(answer.body)["error"]
+        error = parse(answer.body)["error"]
         listed = (*error.get("errors", ()), *error.get("details", ()))
         return _cut(str(error.get("message", ""))), {str(one["reason"]) for one in listed if "reason" in one}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (BadJson, KeyError, TypeError, AttributeError):
         return "", set()
 
 

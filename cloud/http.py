@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -64,20 +65,24 @@ def _in_thread(work: Callable[[], None]) -> None:
 
 
 def _outcome(request: Request, seconds: float, given_up: threading.Event) -> Answer | OSError:
-    parts = urlsplit(request.url)
-    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(parts.netloc, timeout=seconds)
     try:
-        connection.connect()
-        if given_up.is_set():
-            return TimeoutError()
-        return _exchanged(connection, request, f"{parts.path or '/'}?{parts.query}".removesuffix("?"))
+        return _answer(request, seconds, given_up)
     except OSError as error:
         return error
     except HTTPException as error:
         return ConnectionError(f"it does not answer in HTTP ({type(error).__name__})")
-    finally:
-        connection.close()
+    except (ValueError, OverflowError) as error:
+        return ConnectionError(f"its address cannot be asked ({error})")
+
+
+def _answer(request: Request, seconds: float, given_up: threading.Event) -> Answer:
+    parts = urlsplit(request.url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    with closing(kind(parts.netloc, timeout=seconds)) as connection:
+        connection.connect()
+        if given_up.is_set():
+            raise TimeoutError
+        return _exchanged(connection, request, f"{parts.path or '/'}?{parts.query}".removesuffix("?"))
 
 
 def _exchanged(connection: HTTPConnection, request: Request, target: str) -> Answer:

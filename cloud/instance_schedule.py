@@ -36,11 +36,10 @@ class InstanceSchedule:
             machine = self.google.this_machine()
             self._found(machine)
             lack = machine.lacks(Grant(_GRANT.role, _ON_POLICY), self._url(machine))
-            attached = machine.ask("GET", machine.instance, grant=_GRANT).listed("resourcePolicies")
+            if lack is None:
+                self._must_be_attached(machine)
         except GoogleFailed as error:
             return f"{self.name}: {error}"
-        if lack is None and not any(one.endswith(f"/{self.policy}") for one in attached):
-            lack = f"It is not attached to this machine. Attach it: {self._attach(machine)}"
         return lack and f"{self.name}: {lack}"
 
     def arm(self, when: float | None) -> None:
@@ -48,6 +47,7 @@ class InstanceSchedule:
         try:
             machine = self.google.this_machine()
             now = self._found(machine).now
+            self._must_be_attached(machine)
             if when is not None:
                 minute = minute_to_set(when, now)
                 self._set(machine, minute, expires=minute + _DAY)
@@ -87,6 +87,13 @@ class InstanceSchedule:
             )
             told = f"There is no instance schedule {self.policy} in {place.region}."
             raise GoogleFailed(told, hint=hint, status=404) from None
+
+    def _must_be_attached(self, machine: Machine) -> None:
+        """Raise GoogleFailed when the schedule starts others, if anybody: it would be set in vain."""
+        attached = machine.ask("GET", machine.instance, grant=_GRANT).listed("resourcePolicies")
+        if not any(one.endswith(f"/{self.policy}") for one in attached):
+            told = f"The instance schedule {self.policy} is not attached to this machine."
+            raise GoogleFailed(told, hint=f"Attach it: {self._attach(machine)}")
 
     def _attach(self, machine: Machine) -> str:
         place = machine.place

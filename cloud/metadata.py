@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 
 from cloud.http import Answer, Request, ask
+from core.strict_json import BadJson, parse
 
 #: Its address rather than its name: a machine whose names cannot be resolved still finds it.
 ADDRESS = "http://169.254.169.254"
@@ -76,10 +76,10 @@ class MetadataServer:
     def account(self) -> Account:
         """Return the service account; NotThere when the machine has none."""
         email = self._read("instance/service-accounts/default/email")
-        document = self._read("instance/service-accounts/default/token")
+        document = self._ask("instance/service-accounts/default/token", self.limit).body
         try:
-            token = json.loads(document)["access_token"]
-        except (ValueError, KeyError, TypeError):
+            token = parse(document)["access_token"]
+        except (BadJson, KeyError, TypeError):
             token = ""
         # What is not shown here is a token too, or nearly one.
         if not isinstance(token, str) or not _TOKEN.fullmatch(token) or not _EMAIL.fullmatch(email):

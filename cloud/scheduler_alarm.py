@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from cloud.google_api import Google, Machine, Reply
 from cloud.google_refusal import GoogleFailed, Grant
@@ -87,6 +87,7 @@ class SchedulerAlarm:
     def _disarm(self, machine: Machine) -> None:
         job = self._found(machine)
         if job is not None and job.document.get("state") == "ENABLED":
+            self._must_be_ours(job, machine)
             machine.ask("POST", f"{self._url(machine)}:pause", {}, grant=_GRANT)
 
     def _found(self, machine: Machine) -> Reply | None:
@@ -113,12 +114,17 @@ class SchedulerAlarm:
 
     def _must_be_ours(self, job: Reply, machine: Machine) -> None:
         told = str(job.part("httpTarget").get("uri", "no URL"))
-        if urlsplit(told).path != urlsplit(self._target(machine)).path:
-            hint = f"Name another job, or delete this one: {self._delete(machine)}"
-            raise GoogleFailed(f"The job {self.job} calls {told[:200]} and not this machine.", hint=hint)
+        if _after_the_host(told) != _after_the_host(self._target(machine)):
+            hint = f"Name another job, or delete this one, and it is made anew: {self._delete(machine)}"
+            message = f"The job {self.job} calls {told[:200]} and not this machine's {self._verb}."
+            raise GoogleFailed(message, hint=hint)
+
+    @property
+    def _verb(self) -> str:
+        return "resume" if self.resumes else "start"
 
     def _target(self, machine: Machine) -> str:
-        return f"{machine.instance}/{'resume' if self.resumes else 'start'}"
+        return f"{machine.instance}/{self._verb}"
 
     def _path(self, machine: Machine) -> str:
         location = self.location or machine.place.region
@@ -130,6 +136,11 @@ class SchedulerAlarm:
     def _delete(self, machine: Machine) -> str:
         location = self.location or machine.place.region
         return f"gcloud scheduler jobs delete {self.job} --location={location}"
+
+
+def _after_the_host(url: str) -> list[str]:
+    """Return what follows the host of a URL, for Google has several; nothing when it is no URL."""
+    return url.split("/", 3)[3:]
 
 
 def _must_have_worked(job: Reply) -> None:

@@ -20,6 +20,7 @@ _ASK_LOGIND = (
     "org.freedesktop.login1.Manager",
     "CanPowerOff",
 )
+_INSTALL = "sudo install -m 0644 aafai-bus-poweroff.rules /etc/polkit-1/rules.d/50-aafai-bus-poweroff.rules"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,8 @@ class SystemdSwitch:
             return f"systemd: logind did not say whether this user may switch off: {answer}"
         if answer != 's "yes"':
             said = answer.removeprefix("s ")
-            return f"systemd: logind says {said} to this user's switching off; install the polkit rule."
+            told = f"logind says {said} to this user's switching off; install the polkit rule"
+            return f"systemd: {told}: {_INSTALL}"
         return None
 
     def off(self) -> None:

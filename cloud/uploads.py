@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from cloud.google_api import Machine
 from cloud.google_refusal import GoogleFailed, Grant
-from cloud.http import Request
+from cloud.http import Answer, Request
 
 #: Bytes of a piece, which is held in memory; Google wants a multiple of 256 KiB.
 PIECE = 8 << 20
@@ -28,16 +28,18 @@ def upload(
         machine.send(whole, grant=grant, limit=LONGEST_WAIT)
         return
     session = _begun(machine, url, size=size, content_type=content_type, grant=grant)
-    for start in range(0, size, PIECE):
+    start = 0
+    while start < size:
+        source.seek(start)
         piece = source.read(min(PIECE, size - start))
-        last = start + PIECE >= size
         told = {"Content-Range": f"bytes {start}-{start + len(piece) - 1}/{size}"}
         # Pieces are sent again without harm: what is there already is passed over.
-        answer = machine.send(
-            Request("PUT", session, told, piece), grant=grant, limit=LONGEST_WAIT, also={_MORE}
-        )
-        if (answer.status == _MORE) is last:
+        request = Request("PUT", session, told, piece)
+        answer = machine.send(request, grant=grant, limit=LONGEST_WAIT, also={_MORE})
+        taken = _taken(answer) if answer.status == _MORE else size
+        if not start < taken <= start + len(piece):
             raise GoogleFailed(f"Byte {start:,} of {size:,} was not taken as it should be.")
+        start = taken
 
 
 def _begun(machine: Machine, url: str, *, size: int, content_type: str, grant: Grant) -> str:
@@ -48,3 +50,9 @@ def _begun(machine: Machine, url: str, *, size: int, content_type: str, grant: G
     if not session.startswith(f"{machine.google.storage}/"):  # The pieces go there with a token.
         raise GoogleFailed("Google named no place for the upload.")
     return session
+
+
+def _taken(answer: Answer) -> int:
+    """Return how many bytes of an upload are there; it may be less than what was sent."""
+    _, _, last = answer.headers.get("range", "").rpartition("-")
+    return int(last) + 1 if last.isdecimal() else 0

@@ -90,18 +90,18 @@ def session_amounts(session: Session, prices: Sequence[Prices]) -> Amounts:
 
 def on_demand(sessions: Sequence[Session], prices: Sequence[Prices], window: Window) -> Amounts:
     """Return what the machine has cost in a month until now, being on only for its sessions."""
-    amounts = _free(in_force(prices, window.last), window, sum(one.billed for one in sessions))
+    amounts = _rest(prices, window, seconds_on=sum(one.seconds for one in sessions))
     for one in sessions:
         amounts += running(in_force(prices, one.start), one.billed)
-    return amounts + _rest(prices, window, seconds_on=sum(one.seconds for one in sessions))
+    return amounts + _free(amounts, in_force(prices, window.last), sum(one.billed for one in sessions))
 
 
 def always_on(prices: Sequence[Prices], window: Window) -> Amounts:
     """Return what the same machine would have cost in the same time without ever being switched off."""
-    amounts = _free(in_force(prices, window.last), window, window.seconds)
+    amounts = Amounts()
     for held, part in _parts(prices, window):
         amounts += running(held, part.seconds) + kept(held, part, 0.0)
-    return amounts
+    return amounts + _free(amounts, in_force(prices, window.last), window.seconds)
 
 
 def _rest(prices: Sequence[Prices], window: Window, *, seconds_on: float) -> Amounts:
@@ -113,12 +113,15 @@ def _rest(prices: Sequence[Prices], window: Window, *, seconds_on: float) -> Amo
     return amounts
 
 
-def _free(prices: Prices, window: Window, seconds_on: float) -> Amounts:
-    """Return what a free tier takes off the machine and its disk."""
-    hours = min(seconds_on / _HOUR, prices.free_machine_hours)
-    share = window.seconds / month_of(window.start).seconds
-    disk = min(prices.disk_gb, prices.free_disk_gb) * prices.disk_per_gb_month * share
-    return Amounts(free=-(prices.machine_per_hour * hours + disk))
+def _free(amounts: Amounts, prices: Prices, seconds_on: float) -> Amounts:
+    """Return what a free tier takes off the machine and its disk, whatever prices they were charged by."""
+    machine = _share(prices.free_machine_hours, seconds_on / _HOUR)
+    disk = _share(prices.free_disk_gb, prices.disk_gb)
+    return Amounts(free=-(amounts.compute * machine + amounts.disk * disk))
+
+
+def _share(free: float, of: float) -> float:
+    return min(free, of) / of if of else 0.0
 
 
 def _parts(prices: Sequence[Prices], window: Window) -> Iterator[tuple[Prices, Window]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PAUSE = 60.0
 
 _ENDINGS = {"task.completed", "task.failed", "task.cancelled"}
-_LEAVINGS = (*_ENDINGS, "task.retrying", "task.given_back")
+_LEAVINGS = (*_ENDINGS, "task.retrying", "task.given_back", "task.dropped")
 _NOTHING = 1e-6  # seconds: what is left of a sum that was taken away from itself
 
 

@@ -11,7 +11,7 @@ from core.jobs import Json
 from core.strict_json import BadJson, parse
 
 #: What reading an object may raise when it is not what was written.
-DAMAGE = (BadJson, LookupError, TypeError, ValueError, AttributeError)
+DAMAGE = (BadJson, LookupError, TypeError, ValueError, OverflowError, AttributeError)
 
 
 def append_line(path: Path, entry: Mapping[str, Json]) -> None:

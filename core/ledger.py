@@ -51,10 +51,7 @@ class Ledger:
         has_work: Callable[[], bool] = lambda: False,
         priced: Callable[[Session], Mapping[str, Json]] = lambda session: {},
     ) -> None:
-        """Ask `moments` once for those of this start, and at each saving whether there is work.
-
-        `priced` returns what a session costs, as its line is to tell it.
-        """
+        """Ask `moments` once, `has_work` at each saving; `priced` returns what a line tells of cost."""
         self.boots = boots
         self._folder = folder
         self._events = events
@@ -64,6 +61,8 @@ class Ledger:
         self._priced = priced
         self._workload = Workload(events, clock)
         self._session: Session | None = None
+        #: The session of an earlier boot, until its line is kept.
+        self._past: Session | None = None
         self._told: set[str] = set()
         self._lock = threading.Lock()
         self._halt = threading.Event()
@@ -95,6 +94,7 @@ class Ledger:
         if self._has_work():
             self._workload.touch()
         with self._lock:
+            self._close_past()
             session = self._refreshed()
             if _is_long(session, self._clock.now()):
                 cut = replace(session, ends=False, clean=True, why=_GOES_ON)
@@ -108,7 +108,8 @@ class Ledger:
         with self._lock:
             session = self._session = self._refreshed() if self._session is not None else None
             # After a crash between the closing of a part and the saving of the next one it is told twice.
-            kept = {one.name: one for one in (*self._read(), session) if one is not None}
+            known = (*self._read(), self._past, session)
+            kept = {one.name: one for one in known if one is not None}
         return list(kept.values())
 
     def _run(self, accepting: float) -> None:
@@ -123,17 +124,22 @@ class Ledger:
                 self._session = replace(known, restarts=known.restarts + 1, clean=None, why="")
                 self._workload.resume(known.work.shifted(known.began))
             else:
-                if known is not None:
-                    self._append(known if known.clean else replace(known, clean=False, why=_NO_WORD))
+                self._past = known and _over(known)
                 self._session = self._first_part(moments, accepting)
         self.beat()
+
+    def _close_past(self) -> None:
+        """Keep the line of the session before; where that fails, its file is not written over yet."""
+        if self._past is not None:
+            self._append(self._past)
+            self._past = None
 
     def _attempt(self, step: Callable[[], object]) -> None:
         """Do it; what goes wrong costs a line of the ledger, and no job waits for that."""
         try:
             step()
         except Exception as error:  # noqa: BLE001  Whatever it was, the next session must be kept.
-            self._warn(f"The ledger cannot be kept: {error!r}")
+            self._warn(f"The ledger cannot be kept: {type(error).__name__}: {error}")
 
     def _first_part(self, moments: Moments, accepting: float) -> Session:
         """Return this boot's session; it begins with the service where nobody watched the machine start."""
@@ -196,7 +202,7 @@ class Ledger:
             return session_from(parse(path.read_bytes()))
         except FileNotFoundError:
             return None
-        except DAMAGE as error:
+        except (OSError, *DAMAGE) as error:
             self._warn(f"{path} is damaged, so a session is missing from the ledger: {error!r}")
             return None
 
@@ -230,6 +236,11 @@ class Ledger:
         if sentence not in self._told:
             self._told.add(sentence)
             self._events.publish("system.warning", KERNEL, {"message": sentence})
+
+
+def _over(session: Session) -> Session:
+    """Return a session that the machine has survived, with or without a word."""
+    return session if session.clean else replace(session, clean=False, why=_NO_WORD)
 
 
 def _is_long(session: Session, now: float) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, date, datetime
@@ -15,6 +14,8 @@ from core.jobs import Json
 
 #: What kind of external address the machine has.
 ADDRESSES = ("none", "ephemeral", "static")
+#: More than anything costs, in any currency, or than any disk holds.
+_HIGHEST = 1e9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,11 +50,11 @@ def load_prices(path: Path) -> tuple[Prices, ...]:
     import tomllib  # noqa: PLC0415  Few requests are about prices.
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         hint = "Copy prices.toml of the checkout there, and mend it."
         raise ConfigError(f"AAFAI_PRICES: there is no file {path}.", hint=hint) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"AAFAI_PRICES: {path} cannot be read: {error}.") from None
     try:
         return prices_from(document)
@@ -96,8 +97,8 @@ def _entry(number: int, entry: Mapping[str, Json]) -> Prices:
 
 
 def _amount(field: str, given: Json) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given < math.inf:
-        raise ValueError(f"{field} must be a number of 0 or more, as in 0.0335, not {given!r}.")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= _HIGHEST:
+        raise ValueError(f"{field} must be a number from 0 to a billion, as in 0.0335, not {given!r:.40}.")
     return float(given)
 
 

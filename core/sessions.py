@@ -105,13 +105,13 @@ def line_of(session: Session) -> dict[str, Json]:
 
 
 def session_from(line: Mapping[str, Json]) -> Session:
-    """Return the session that a line tells of. Raises KeyError, TypeError or ValueError for a damaged one."""
+    """Return the session that a line tells of. Raises what core.json_lines calls DAMAGE for a damaged one."""
     return Session(
         boot_id=_text(line["boot_id"]),
         part=int(_number(line["part"])),
         starts=bool(line["starts"]),
         ends=bool(line["ends"]),
-        start=datetime.fromisoformat(line["start"]).timestamp(),
+        start=_number(datetime.fromisoformat(line["start"]).timestamp(), least=-math.inf),
         seconds=_number(line["seconds"]),
         ready=None if line["ready"] is None else _number(line["ready"]),
         work=Work(

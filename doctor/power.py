@@ -24,7 +24,6 @@ _REFUSED = Kind(
     one="A power switch will not work",
     many="{n} power switches will not work",
     why="The machine stays on when nothing is left to do, and goes on costing money.",
-    remedy="sudo install -m 0644 aafai-bus-poweroff.rules /etc/polkit-1/rules.d/50-aafai-bus-poweroff.rules",
 )
 _NONE = Kind(
     code="power_switch_none",

@@ -18,8 +18,6 @@ UNITS = Path("/etc/systemd/system")
 _BUS, _SERVICE, _TIMER = "aafai-bus.service", "aafai-bus-watchdog.service", "aafai-bus-watchdog.timer"
 #: Seconds that systemd may take to answer.
 _PATIENCE = 5.0
-#: Seconds that the other steps of a stop may take, without a heartbeat: looks, alarm, switch.
-_STOP = 120.0
 
 _MISSING = Kind(
     code="watchdog_missing",
@@ -47,7 +45,6 @@ _HASTY = Kind(
     code="watchdog_hasty",
     mark=Mark.WARNING,
     one="The watchdog is less patient than the bus",
-    many="The watchdog is less patient than the bus in {n} ways",
     why="It switches the machine off while the bus still means to stop in an orderly way.",
     remedy="sudo systemctl edit --full aafai-bus-watchdog.service",
 )
@@ -85,9 +82,6 @@ def _compared(patient: Patient, options: argparse.Namespace | None) -> Iterator[
         yield Flaw(_BLIND, str(options.heartbeat), f"the bus writes {config.runtime_dir / 'heartbeat'}")
     if options.max_uptime < config.max_uptime + config.drain_timeout + config.power_verify:
         yield Flaw(_HASTY, "--max-uptime", f"AAFAI_MAX_UPTIME is {format_duration(config.max_uptime)}")
-    if config.before_stop and options.stale_after < config.before_stop_limit + _STOP:
-        limit = format_duration(config.before_stop_limit)
-        yield Flaw(_HASTY, "--stale-after", f"AAFAI_BEFORE_STOP_LIMIT is {limit}")
 
 
 def _options(unit: Path) -> argparse.Namespace | None:

@@ -38,7 +38,9 @@ _DAY = 86_400.0
 #: Seconds of each session before the kernel's clock begins, and after the ledger's last word.
 _UNSEEN = 60.0
 _PRICES = Path(__file__).resolve().parent.parent / "prices.toml"
-_MEDIUM = ("e2-medium in us-central1", 0.03351)
+_MEDIUM = {"machine": "e2-medium in us-central1", "machine_per_hour": 0.03351}
+#: What has room for the bus and its browser: `deploy.sh --disk=10 --disk-type=pd-standard`.
+_LEAN = {"disk_gb": 10.0, "disk_per_gb_month": 0.04}
 
 
 class MachineClock:
@@ -79,10 +81,9 @@ class MachineClock:
 def main() -> int:
     """Print the table; return 0 when on-demand costs a tenth of always-on at most, without the disk."""
     prices = load_prices(_PRICES)
-    medium = tuple(replace(one, machine=_MEDIUM[0], machine_per_hour=_MEDIUM[1]) for one in prices)
     statements = {idle: simulated(idle, prices) for idle in (900.0, 300.0, 60.0)}
     print("\n".join([*_head(statements[900.0]), ""]))
-    print("\n".join([*_table(statements, medium), ""]))
+    print("\n".join([*_table(statements, prices), ""]))
     print("\n".join(_replayed(statements[900.0])))
     return 0 if statements[900.0].ratio_without_disk <= 0.1 else 1
 
@@ -116,16 +117,15 @@ def _session(folder: Path, clock: MachineClock, idle: float, *, boot: str) -> No
         events.publish("task.started", KERNEL, job)
         clock.advance(JOB)
         events.publish("task.completed", KERNEL, job)
-        books.ledger.beat()
+    books.ledger.beat()
     last, policy = clock.boottime(), Policy(idle_timeout=idle, boot_grace=GRACE)
-    while True:
-        facts = Facts(last_activity=last, now=clock.now(), boottime=clock.boottime(), started=ACCEPTING)
-        verdict = judge(facts, policy)
-        if verdict.stop:
-            break
-        clock.advance(min(BEAT, (verdict.until or facts.now + BEAT) - facts.now))
-        books.ledger.beat()
+    while not (verdict := judge(_facts(clock, last), policy)).stop:
+        clock.advance((verdict.until or clock.now() + BEAT) - clock.now())
     events.publish("system.shutdown", KERNEL, {"message": verdict.message})
+
+
+def _facts(clock: MachineClock, last: float) -> Facts:
+    return Facts(last_activity=last, now=clock.now(), boottime=clock.boottime(), started=ACCEPTING)
 
 
 def _started(folder: Path, events: EventBus, clock: MachineClock, *, boot: str) -> Books:
@@ -150,26 +150,37 @@ def _head(statement: Statement) -> Iterator[str]:
     yield f"{unseen / 3600:.1f} hours more: in the first row {more:.1%} of always-on, without the disk."
 
 
-def _table(statements: dict[float, Statement], medium: tuple[Prices, ...]) -> Iterator[str]:
-    yield "| machine | idle time | hours on | compute + address | always on | | with the disk | always on | |"
-    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|"
-    for idle, statement in statements.items():
-        yield _row(idle, statement)
-    for idle, statement in statements.items():
-        habit = Habit(idle=idle, boot=ACCEPTING)
-        yield _row(
-            idle, statement_of(statement.sessions, medium, at=MONTH, now=statement.window.end, habit=habit)
-        )
+def _table(statements: dict[float, Statement], prices: tuple[Prices, ...]) -> Iterator[str]:
+    usual, lean = prices[-1].disk_gb, _LEAN["disk_gb"]
+    yield (
+        "| machine | idle time | hours on | compute + address | always on | ratio"
+        f" | with {usual:g} GB of disk | always on | ratio | with {lean:g} GB, standard | always on | ratio |"
+    )
+    yield "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    for machine in (prices, tuple(replace(one, **_MEDIUM) for one in prices)):
+        for idle, statement in statements.items():
+            yield _row(idle, _again(statement, machine), _again(statement, _lean(machine)))
 
 
-def _row(idle: float, statement: Statement) -> str:
-    paid, full = statement.on_demand, statement.always_on
-    hours = sum(one.seconds for one in statement.sessions) / 3600
+def _lean(prices: tuple[Prices, ...]) -> tuple[Prices, ...]:
+    return tuple(replace(one, **_LEAN) for one in prices)
+
+
+def _again(statement: Statement, prices: tuple[Prices, ...]) -> Statement:
+    """Return the statement of the same sessions by other prices."""
+    now, habit = statement.window.end, Habit(idle=0.0, boot=ACCEPTING)
+    return statement_of(statement.sessions, prices, at=MONTH, now=now, habit=habit)
+
+
+def _row(idle: float, usual: Statement, lean: Statement) -> str:
+    paid, full = usual.on_demand, usual.always_on
+    hours = sum(one.seconds for one in usual.sessions) / 3600
     return (
-        f"| {statement.prices.machine.split()[0]} | {format_duration(idle)} | {hours:.1f}"
+        f"| {usual.prices.machine.split()[0]} | {format_duration(idle)} | {hours:.1f}"
         f" | {paid.compute + paid.address:.2f} | {full.compute + full.address:.2f}"
-        f" | {statement.ratio_without_disk:.1%}"
-        f" | {paid.total:.2f} | {full.total:.2f} | {statement.ratio:.1%} |"
+        f" | {usual.ratio_without_disk:.1%}"
+        f" | {paid.total:.2f} | {full.total:.2f} | {usual.ratio:.1%}"
+        f" | {lean.on_demand.total:.2f} | {lean.always_on.total:.2f} | {lean.ratio:.1%} |"
     )
 
 

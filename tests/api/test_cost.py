@@ -199,7 +199,7 @@ def test_prices_that_cannot_be_used_are_named_and_a_mended_file_needs_no_restart
     answer = client.get("/api/cost")
 
     assert (refused.status_code, refused.json["code"]) == (500, "bad_config")
-    assert "machine_per_hour must be a number of 0 or more" in refused.json["message"]
+    assert "machine_per_hour must be a number from 0 to a billion" in refused.json["message"]
     assert answer.status_code == 200
 
 

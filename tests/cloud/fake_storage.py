@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -57,6 +58,8 @@ class FakeStorage:
         self.page = 1_000
         #: The largest body of one request so far.
         self.largest = 0
+        #: Of how many bytes of a piece an upload keeps hold at most.
+        self.keeps = 1 << 40
         self._numbers = itertools.count(1_763_800_000_000_001)
         self._sessions: dict[str, Session] = {}
 
@@ -123,7 +126,8 @@ class FakeStorage:
             elif name.startswith(prefix) and name > after:
                 names.append(name)
         page = names[: min(self.page, int(query.get("maxResults", "1000")))]
-        items = [_resource(bucket, name, self.buckets[bucket][name]) for name in page]
+        shown = _shown(query)
+        items = [shown(_resource(bucket, name, self.buckets[bucket][name])) for name in page]
         more = {"nextPageToken": page[-1]} if len(page) < len(names) else {}
         return {
             "kind": "storage#objects",
@@ -165,6 +169,7 @@ class FakeStorage:
             name, kind = told["name"], told.get("contentType", kind)
         else:
             name, kind, content = asked.query["name"], asked.headers.get("content-type", ""), asked.body
+        _must_be_a_name(name)
         self.put(bucket, name, content, kind)
         return _resource(bucket, name, self.buckets[bucket][name])
 
@@ -173,6 +178,7 @@ class FakeStorage:
         size = asked.headers.get("x-upload-content-length")
         kind = asked.headers.get("x-upload-content-type", "application/octet-stream")
         name = asked.query.get("name") or told["name"]
+        _must_be_a_name(name)
         number = f"session-{next(self._numbers)}"
         self._sessions[number] = Session(bucket, name, kind, None if size is None else int(size))
         where = f"http://{asked.headers['host']}/upload/storage/v1/b/{quote(bucket)}/o"
@@ -185,14 +191,20 @@ class FakeStorage:
             raise Refused(400, "invalid", "Failed to parse Content-Range header.")
         if int(found["end"]) - int(found["start"]) + 1 != len(asked.body):
             raise Refused(400, "invalid", "The Content-Range does not fit the Content-Length.")
-        session.content = session.content[: int(found["start"])] + asked.body
+        session.content = session.content[: int(found["start"])] + asked.body[: self.keeps]
         size = session.size if found["size"] == "*" else int(found["size"])
+        if size != int(found["end"]) + 1 and len(asked.body) % _PIECES:
+            raise Refused(400, "invalid", "A piece must be a multiple of 256 KiB.")
         if size is None or len(session.content) < size:
-            if len(asked.body) % _PIECES:
-                raise Refused(400, "invalid", "A piece must be a multiple of 256 KiB.")
-            return Content(308, {"Range": f"bytes=0-{len(session.content) - 1}"}, b"")
+            held = {"Range": f"bytes=0-{len(session.content) - 1}"} if session.content else {}
+            return Content(308, held, b"")
         self.put(session.bucket, session.name, session.content, session.content_type)
         return _resource(session.bucket, session.name, self.buckets[session.bucket][session.name])
+
+
+def _must_be_a_name(name: str) -> None:
+    if not 0 < len(name.encode()) <= 1024 or {"\r", "\n"} & set(name):
+        raise Refused(400, "invalid", f"Invalid object name: {name!a}")
 
 
 def _parts(asked: Asked) -> tuple[Json, str, bytes]:
@@ -202,6 +214,14 @@ def _parts(asked: Asked) -> tuple[Json, str, bytes]:
     told, content = message.iter_parts()
     body: Any = content.get_payload(decode=True)
     return json.loads(told.get_content()), content.get_content_type(), body
+
+
+def _shown(query: dict[str, str]) -> Callable[[Json], Json]:
+    """Return what picks the fields of an item that are asked for; all without a wish."""
+    wish = re.search(r"items\(([^)]*)\)", query.get("fields", ""))
+    if wish is None:
+        return lambda item: item
+    return lambda item: {name: item[name] for name in wish[1].split(",") if name in item}
 
 
 def _resource(bucket: str, name: str, stored: Stored) -> Json:

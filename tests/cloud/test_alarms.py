@@ -11,7 +11,10 @@ from cloud.scheduler_alarm import SchedulerAlarm
 from core.errors import AlarmFailed, ConfigError
 from core.machine import NoAlarm
 from tests.cloud.programs import a_program
+from tests.factories import NOW
+from tests.fakes import FakeClock
 
+DAY = 86_400.0
 WHEN = 1_795_348_859.75  # 2026-11-22T12:00:59.75Z
 
 
@@ -126,15 +129,40 @@ def test_a_clock_that_this_user_may_not_set_is_told_of(programs: Path) -> None:
     assert problem.startswith(
         "rtcwake: `rtcwake --mode show` ended with status 1, saying: rtcwake: /dev/rtc0"
     )
-    assert problem.endswith("It takes a /dev/rtc0 that this user may read and write.")
+    assert problem.endswith("this user may read and write: docs/power.md says how.")
 
 
 def test_a_machine_without_rtcwake_is_told_so(programs: Path) -> None:
     assert "there is no program 'rtcwake' to run" in (RtcwakeAlarm().check() or "")
 
 
-def test_an_alarm_that_the_clock_cannot_keep_is_a_failure(programs: Path) -> None:
+@pytest.mark.parametrize("away", [3_600.0, 400 * DAY])
+def test_an_alarm_that_cannot_be_set_is_a_failure(programs: Path, away: float) -> None:
     a_program(programs, "rtcwake", "echo 'rtcwake: set rtc wake alarm failed: Invalid argument' >&2; exit 1")
 
-    with pytest.raises(AlarmFailed, match="set rtc wake alarm failed"):
-        RtcwakeAlarm().arm(WHEN)
+    with pytest.raises(AlarmFailed, match="set rtc wake alarm failed") as failure:
+        RtcwakeAlarm(clock=FakeClock()).arm(NOW + away)
+
+    assert f"--time {NOW + away:.0f}`" in failure.value.message
+
+
+@pytest.mark.parametrize(
+    ("keeps", "away", "told"),
+    [
+        (400 * DAY, 365 * DAY, [365 * DAY]),
+        (30 * DAY, 365 * DAY, [365 * DAY, 27 * DAY]),
+        (DAY, 365 * DAY, [365 * DAY, 27 * DAY, 23 * 3_600.0]),
+        (DAY, 7 * DAY, [7 * DAY, 23 * 3_600.0]),
+        (DAY, 3_600.0, [3_600.0]),
+    ],
+)
+def test_a_clock_that_keeps_no_far_moment_is_set_for_an_earlier_one(
+    programs: Path, tmp_path: Path, keeps: float, away: float, told: list[float]
+) -> None:
+    a_program(
+        programs, "rtcwake", f'echo "$4" >> {tmp_path}/told', f'test "$4" -le {NOW + keeps:.0f} || exit 1'
+    )
+
+    RtcwakeAlarm(clock=FakeClock()).arm(NOW + away)
+
+    assert (tmp_path / "told").read_text().split() == [f"{NOW + moment:.0f}" for moment in told]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import pytest
 from google.api_core import exceptions
 from google.api_core.client_options import ClientOptions
+from google.cloud import storage
 from google.oauth2.credentials import Credentials
 
 from tests.cloud.fake_compute import PROJECT
 from tests.cloud.fake_google import TOKEN, FakeGoogle
-
-storage = pytest.importorskip("google.cloud.storage", reason="google-cloud-storage is not installed")
 
 BUCKET = "quiet-results"
 
@@ -42,6 +41,23 @@ def test_the_library_writes_piece_by_piece(bucket: storage.Bucket) -> None:
     blob.upload_from_string(b"0123456789" * 100_000)
 
     assert bucket.blob("film.mp4").download_as_bytes() == b"0123456789" * 100_000
+
+
+def test_the_library_goes_on_after_a_piece_of_which_not_all_was_kept(
+    google: FakeGoogle, bucket: storage.Bucket
+) -> None:
+    google.storage.keeps = 256 * 1024
+    blob = bucket.blob("film.mp4", chunk_size=512 * 1024)
+
+    blob.upload_from_string(b"0123456789" * 100_000)
+
+    assert bucket.blob("film.mp4").download_as_bytes() == b"0123456789" * 100_000
+
+
+@pytest.mark.parametrize("name", ["x" * 1025, "a\rb"])
+def test_the_library_is_refused_names_that_no_object_can_have(bucket: storage.Bucket, name: str) -> None:
+    with pytest.raises(exceptions.BadRequest, match="Invalid object name"):
+        bucket.blob(name).upload_from_string(b"")
 
 
 def test_the_library_lists_page_by_page(google: FakeGoogle, bucket: storage.Bucket) -> None:

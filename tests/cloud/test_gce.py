@@ -7,6 +7,7 @@ import pytest
 from cloud.gce import GceSwitch
 from cloud.google_api import Google
 from core.errors import SwitchFailed
+from tests.cloud.fake_door import Content
 from tests.cloud.fake_google import TOKEN, FakeGoogle, Fault
 from tests.cloud.fake_metadata import ACCOUNT
 from tests.cloud.refused import Refused
@@ -187,6 +188,17 @@ def test_what_is_no_answer_of_google_s_is_a_failure(
     failure_of(switch)
 
     assert google.compute.instance()["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b'{"a": NaN}', b"\xff", b"[7]"])
+def test_an_answer_that_nobody_can_read_is_a_failure_like_any_other(
+    google: FakeGoogle, switch: GceSwitch, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int
+) -> None:
+    monkeypatch.setattr(google, "answer", lambda _: Content(status, {}, body))
+
+    assert f"with status {status}" in failure_of(switch).message
+    assert f"with status {status}" in (switch.check() or "")
 
 
 def test_an_operation_that_failed_at_once_is_a_failure(

@@ -97,6 +97,20 @@ def test_a_server_of_another_protocol_is_an_error() -> None:
         server.join()
 
 
+@pytest.mark.parametrize("path", ["/jöb", "/a b", "/a\x7fb"])
+def test_a_path_that_cannot_be_asked_is_an_error_and_not_waited_for(google: FakeGoogle, path: str) -> None:
+    with pytest.raises(ConnectionError):
+        ask(Request("GET", f"{google.url}{path}"), seconds=60)
+
+    assert google.asked == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:99999999", "127.0.0.1:port", "a..b", "["])
+def test_a_host_that_cannot_be_is_an_error_and_not_waited_for(host: str) -> None:
+    with pytest.raises(ConnectionError):
+        ask(Request("GET", f"http://{host}/"), seconds=60)
+
+
 def test_a_closed_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/"

@@ -44,6 +44,16 @@ def test_it_starts_the_machine_once_in_the_minute_of_the_moment(
     assert starts(google) == [(NOW + ahead) // 60 * 60]
 
 
+@pytest.mark.parametrize("when", [NOW + 365 * DAY + 300, NOW + 5_000 * DAY, 253_402_300_799.0])
+def test_a_moment_after_a_year_starts_it_a_little_before_the_year_is_over(
+    google: FakeGoogle, alarm: InstanceSchedule, when: float
+) -> None:
+    alarm.arm(when)
+
+    (start,) = starts(google)
+    assert 363 * DAY < start - NOW < 365 * DAY
+
+
 def test_a_moment_that_is_over_is_set_for_the_next_minutes(
     google: FakeGoogle, alarm: InstanceSchedule
 ) -> None:
@@ -90,7 +100,19 @@ def test_a_schedule_that_is_not_the_machine_s_is_told_of(google: FakeGoogle) -> 
 
     problem = InstanceSchedule(Google.at(google.url), "wake-up").check() or ""
 
-    assert "It is not attached to this machine. Attach it: gcloud compute instances" in problem
+    assert "wake-up is not attached to this machine. Attach it: gcloud compute instances" in problem
+
+
+@pytest.mark.parametrize("when", [NOW + HOUR, None])
+def test_a_schedule_that_is_not_the_machine_s_is_left_as_it_is_and_is_no_alarm(
+    google: FakeGoogle, when: float | None
+) -> None:
+    before = str(google.compute.add_schedule("wake-up"))
+
+    with pytest.raises(AlarmFailed, match="wake-up is not attached to this machine"):
+        InstanceSchedule(Google.at(google.url), "wake-up").arm(when)
+
+    assert str(google.compute.resources["regions/europe-west1/resourcePolicies/wake-up"]) == before
 
 
 def test_a_missing_right_is_told_before_it_is_needed(google: FakeGoogle, alarm: InstanceSchedule) -> None:
@@ -101,7 +123,9 @@ def test_a_missing_right_is_told_before_it_is_needed(google: FakeGoogle, alarm: 
     assert f"{ACCOUNT} lacks compute.resourcePolicies.update. Grant it: gcloud iam roles create" in problem
 
 
-@pytest.mark.parametrize("right", ["resourcePolicies.get", "resourcePolicies.update", "regionOperations.get"])
+@pytest.mark.parametrize(
+    "right", ["resourcePolicies.get", "resourcePolicies.update", "regionOperations.get", "instances.get"]
+)
 def test_a_missing_right_is_a_failure_with_the_remedy(
     google: FakeGoogle, alarm: InstanceSchedule, right: str
 ) -> None:
@@ -131,7 +155,8 @@ def test_what_is_not_done_is_a_failure(
     operation: dict[str, object],
     said: str,
 ) -> None:
-    monkeypatch.setattr(google, "answer", lambda _: {"name": "operation-1", **operation})
+    answer = {"name": "operation-1", "resourcePolicies": ["regions/r/resourcePolicies/wake-up"], **operation}
+    monkeypatch.setattr(google, "answer", lambda _: answer)
 
     with pytest.raises(AlarmFailed, match=f"The instance schedule wake-up was not set: {said}"):
         alarm.arm(NOW + HOUR)
@@ -150,7 +175,7 @@ def test_a_request_that_goes_astray_is_made_again(
 
 
 def test_an_operation_is_waited_for_longer_than_an_answer_but_not_for_ever(google: FakeGoogle) -> None:
-    google.compute.add_schedule("wake-up")
+    google.compute.add_schedule("wake-up", attach_to=google.compute.instance())
     google.fail("/wait", Fault.HANG)
 
     with pytest.raises(AlarmFailed, match=r"it did not answer within 0\.9 s"):

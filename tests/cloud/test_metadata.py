@@ -48,6 +48,7 @@ def test_a_machine_without_an_account_is_told_so(google: FakeGoogle, server: Met
         "null",
         '{"access_token": 7}',
         '{"access_token": ""}',
+        "[" * 100_000,
         '{"access_token": "a\\r\\nX: b"}',
     ],
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
@@ -103,16 +105,18 @@ def test_what_lies_in_the_mailbox_is_read_and_removed(stage: Stage) -> None:
     assert stage.mirror.left() == [two]
 
 
-def test_what_has_changed_is_neither_read_nor_removed(stage: Stage) -> None:
+def test_what_has_changed_is_neither_read_nor_removed_nor_put_aside(stage: Stage) -> None:
     stage.write("inbox/one.json", b"1")
     (left,) = stage.mirror.left()
     stage.write("inbox/one.json", b"another")
 
     content = stage.mirror.get(left)
     stage.mirror.remove(left)
+    stage.mirror.put_aside(left)
 
     assert content is None
     assert stage.read("inbox/one.json") == b"another"
+    assert list(stage.mirror.names("refused")) == []
 
 
 def test_what_has_gone_is_no_fault(stage: Stage) -> None:
@@ -155,6 +159,60 @@ def test_a_folder_that_cannot_be_written_says_why_and_keeps_no_draft(tmp_path: P
         put(mirror, "statuses/a.json")
 
     assert [path.name for path in (tmp_path / "statuses").iterdir()] == ["a.json"]
+
+
+def test_a_folder_that_cannot_be_come_by_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shut(path: Path) -> bool:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", shut)
+    mirror = open_mirror(f"folder:{tmp_path}")
+
+    assert mirror.check() == (
+        f"folder:{tmp_path}: Permission denied. Let the user of the bus into every folder above it."
+    )
+    with pytest.raises(MirrorFailed, match="Permission denied"):
+        put(mirror, "results/a.json")
+
+
+def test_a_folder_that_may_not_be_written_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+
+    problem = open_mirror(f"folder:{tmp_path}").check()
+
+    assert "may not write there" in (problem or "")
+    assert "ReadWritePaths=" in (problem or "")
+
+
+def test_what_failed_is_named_unless_it_was_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    mirror = open_mirror(f"folder:{tmp_path}")
+
+    with pytest.raises(MirrorFailed, match=r"'files/1/n+': File name too long\."):
+        put(mirror, f"files/1/{'n' * 300}")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(MirrorFailed, match=rf"^folder:{tmp_path}: No space left on device\.$"):
+        put(mirror, "results/a.json")
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_two_processes_of_one_number_write_into_one_folder_without_harm(tmp_path: Path) -> None:
+    one, other = open_mirror(f"folder:{tmp_path}"), open_mirror(f"folder:{tmp_path}")
+
+    class Slow(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            put(other, "results/b.json", b"of the other")
+            return super().read(size)
+
+    one.put("results/a.json", Slow(b"of the one"), size=10, content_type="application/json")
+
+    assert (tmp_path / "results" / "a.json").read_bytes() == b"of the one"
+    assert (tmp_path / "results" / "b.json").read_bytes() == b"of the other"
+    assert len(list((tmp_path / "results").iterdir())) == 2
 
 
 def test_a_bucket_without_a_prefix_is_a_mirror(google: FakeGoogle) -> None:

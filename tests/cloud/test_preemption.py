@@ -4,14 +4,13 @@ import threading
 
 from cloud.metadata import MetadataServer
 from cloud.preemption import PreemptionWatch
-from core.clock import SystemClock
 from tests.cloud.fake_google import FakeGoogle
 from tests.fakes import FakeClock
 
 
 def test_the_news_is_passed_on_once_and_at_once(google: FakeGoogle) -> None:
     told = threading.Event()
-    watch = PreemptionWatch(MetadataServer(google.url), SystemClock(), told.set)
+    watch = PreemptionWatch(MetadataServer(google.url), FakeClock(), told.set)
 
     watch.start()
     google.metadata.wait_until_waited_for()

@@ -57,6 +57,16 @@ def test_a_suspended_machine_is_resumed(google: FakeGoogle) -> None:
     assert google.compute.instance()["status"] == "RUNNING"
 
 
+def test_a_machine_that_is_to_be_suspended_from_now_on_needs_another_job(
+    google: FakeGoogle, alarm: SchedulerAlarm
+) -> None:
+    alarm.arm(NOW + HOUR)
+
+    failure = failure_of(SchedulerAlarm(Google.at(google.url), "wake", resumes=True), NOW + HOUR)
+
+    assert failure.message.endswith("/instances/bus/start and not this machine's resume.")
+
+
 def test_later_alarms_set_the_same_job(google: FakeGoogle, alarm: SchedulerAlarm) -> None:
     alarm.arm(NOW + HOUR)
     alarm.arm(NOW + 2 * HOUR)
@@ -83,8 +93,19 @@ def test_the_minute_that_is_set_lies_ahead_and_is_no_later_than_need_be(when: fl
     minute = minute_to_set(when, now)
 
     assert minute % 60 == 0
-    assert minute - now > 60
+    assert 60 < minute - now < 365 * DAY
     assert minute <= max(when, now + 120)
+
+
+@pytest.mark.parametrize("ahead", [365 * DAY + 300, 400 * DAY, 8_000 * YEAR])
+def test_a_moment_after_a_year_rings_before_it_and_not_again_and_again(
+    google: FakeGoogle, alarm: SchedulerAlarm, ahead: float
+) -> None:
+    alarm.arm(NOW + ahead)
+
+    rings = google.scheduler.next_ring("wake", NOW)
+    assert rings is not None
+    assert 363 * DAY < rings - NOW < 365 * DAY
 
 
 def test_a_moment_that_is_over_rings_at_once_and_not_in_a_year(
@@ -145,14 +166,15 @@ def test_a_job_of_another_region_is_found_there(google: FakeGoogle) -> None:
 
 def test_a_job_that_does_something_else_is_left_alone(google: FakeGoogle, alarm: SchedulerAlarm) -> None:
     alarm.arm(NOW + HOUR)
-    before = google.scheduler.job("wake")["schedule"]
+    before = (google.scheduler.job("wake")["schedule"], "ENABLED")
     google.scheduler.job("wake")["httpTarget"]["uri"] = "https://example.com/backup"
 
     failure = failure_of(alarm, NOW + 2 * HOUR)
 
-    assert failure.message == "The job wake calls https://example.com/backup and not this machine."
+    assert failure.message == "The job wake calls https://example.com/backup and not this machine's start."
     assert failure.hint.endswith("gcloud scheduler jobs delete wake --location=europe-west1")
-    assert google.scheduler.job("wake")["schedule"] == before
+    assert failure_of(alarm, None).message == failure.message
+    assert (google.scheduler.job("wake")["schedule"], google.scheduler.job("wake")["state"]) == before
     assert alarm.check() == f"gcp-scheduler:wake: {failure.message} {failure.hint}"
 
 
@@ -230,13 +252,16 @@ def test_an_interface_that_is_down_is_a_failure(
 
 
 @pytest.mark.parametrize("step", ["GET", "PATCH", "resume"])
-def test_an_interface_that_hangs_is_not_waited_for(google: FakeGoogle, step: str) -> None:
-    alarm = SchedulerAlarm(Google.at(google.url, limit=0.5), "wake")
+def test_an_interface_that_hangs_is_not_waited_for(
+    google: FakeGoogle, alarm: SchedulerAlarm, step: str
+) -> None:
     alarm.arm(NOW + HOUR)
     alarm.arm(None)
     google.fail("wake:resume" if step == "resume" else "jobs/wake", Fault.HANG)
 
-    assert "it did not answer within 0.5 s" in failure_of(alarm, NOW + HOUR).message
+    failure = failure_of(SchedulerAlarm(Google.at(google.url, limit=0.5), "wake"), NOW + HOUR)
+
+    assert "it did not answer within 0.5 s" in failure.message
 
 
 def test_a_job_that_is_not_there_yet_is_no_problem(alarm: SchedulerAlarm) -> None:
@@ -267,7 +292,10 @@ def test_without_a_metadata_server_there_is_no_alarm(google: FakeGoogle, alarm: 
     assert "There is no metadata server here" in failure_of(alarm, NOW + HOUR).message
 
 
-@pytest.mark.parametrize("document", [{"httpTarget": "x"}, {"httpTarget": None}, {"state": 7}, {}])
+@pytest.mark.parametrize(
+    "document",
+    [{"httpTarget": "x"}, {"httpTarget": None}, {"httpTarget": {"uri": "http://["}}, {"state": 7}, {}],
+)
 def test_a_job_of_an_unknown_shape_is_a_failure_and_no_crash(
     google: FakeGoogle, alarm: SchedulerAlarm, monkeypatch: pytest.MonkeyPatch, document: object
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import BytesIO
 
 import pytest
@@ -80,6 +81,29 @@ def test_a_piece_that_arrived_and_was_not_acknowledged_is_sent_again(
 
     assert stored(google) == content
     assert taken[0] == taken[1] != taken[2]
+
+
+def test_an_upload_goes_on_where_google_has_lost_hold_of_it(google: FakeGoogle, mirror: Mirror) -> None:
+    google.storage.keeps = PIECE // 2
+    content = bytes(range(251)) * (PIECE // 100)
+
+    put(mirror, content)
+
+    assert stored(google) == content
+
+
+def test_an_upload_of_which_nothing_is_kept_is_given_up(google: FakeGoogle, mirror: Mirror) -> None:
+    google.storage.keeps = 0
+
+    with pytest.raises(MirrorFailed, match=r"Byte 0 of .* was not taken"):
+        put(mirror, b"x" * (2 * PIECE))
+
+
+def test_names_as_long_as_google_allows_make_no_list_too_long(google: FakeGoogle, mirror: Mirror) -> None:
+    for number in range(1_500):
+        google.storage.put(BUCKET, f"bus/inbox/{number:06}{'x' * 990}.json", b"{}")
+
+    assert len(mirror.left()) == 1_500
 
 
 def test_lists_go_on_page_by_page(google: FakeGoogle, mirror: Mirror) -> None:
@@ -168,12 +192,12 @@ def test_what_is_no_answer_of_google_s_is_refused(google: FakeGoogle, mirror: Mi
 
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.DRIP])
 def test_a_bucket_that_does_not_answer_is_given_up(google: FakeGoogle, fault: Fault) -> None:
-    google.storage.buckets[BUCKET] = {}
-    mirror = BucketMirror(Google.at(google.url, limit=0.3), BUCKET, "bus")
-    google.fail("/storage/v1/", fault, fault)
+    hasty = BucketMirror(Google.at(google.url), BUCKET, "bus")
+    hasty._known = replace(hasty._machine(), google=Google.at(google.url, limit=0.05))
+    google.fail("/storage/v1/", fault)
 
-    with pytest.raises(MirrorFailed, match=r"did not answer within 0\.3 s"):
-        mirror.left()
+    with pytest.raises(MirrorFailed, match=r"did not answer within 0\.05 s"):
+        hasty.left()
 
 
 def test_without_a_metadata_server_there_is_no_bucket(google: FakeGoogle, mirror: Mirror) -> None:

@@ -128,7 +128,7 @@ def test_systemd_has_no_problem_when_logind_says_yes(programs: Path, tmp_path: P
     ("lines", "problem"),
     [
         (["""echo 's "challenge"'"""], """logind says "challenge" to this user's switching off"""),
-        (["""echo 's "no"'"""], "install the polkit rule"),
+        (["""echo 's "no"'"""], "install the polkit rule: sudo install -m 0644 aafai-bus-poweroff"),
         (["echo 'Failed to connect to bus: No such file'", "exit 1"], "Failed to connect to bus"),
     ],
 )

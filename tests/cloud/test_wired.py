@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from config import Config
-from core.clock import SystemClock
 from tests.cloud.fake_google import FakeGoogle
+from tests.fakes import FakeClock
 from wiring_power import watch_preemption
 
 
@@ -25,7 +25,7 @@ def test_a_machine_that_google_stops_or_starts_hears_that_it_is_taken_away(
     google: FakeGoogle, settings: dict[str, str]
 ) -> None:
     told = threading.Event()
-    kernel = SimpleNamespace(errands=[], clock=SystemClock(), preempted=told.set)
+    kernel = SimpleNamespace(errands=[], clock=FakeClock(), preempted=told.set)
 
     watch_preemption(Config.load({"AAFAI_GOOGLE_URL": google.url, **settings}), kernel)
     for errand in kernel.errands:

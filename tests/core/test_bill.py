@@ -81,6 +81,23 @@ def test_a_free_tier_is_taken_off_both_sides() -> None:
     assert (paid.free, paid.total) == (pytest.approx(-1.02), pytest.approx(0.005))
 
 
+def test_a_free_tier_never_takes_off_more_than_was_charged() -> None:
+    dearer = {"since": date(2026, 11, 16), "machine_per_hour": 0.04, "disk_per_gb_month": 0.3}
+    prices = [PRICES, replace(PRICES, **dearer, free_machine_hours=744, free_disk_gb=30)]
+
+    full, paid = always_on(prices, WHOLE), on_demand([a_session(0, HOUR)], prices, WHOLE)
+
+    assert full.total == pytest.approx(full.address)
+    assert paid.total == pytest.approx(paid.address)
+
+
+def test_a_free_tier_of_some_hours_is_taken_off_the_whole_month() -> None:
+    some = [replace(PRICES, free_machine_hours=72, free_disk_gb=1)]
+
+    assert always_on(some, WHOLE).free == pytest.approx(-(0.02 * 72 + 0.1))
+    assert on_demand([], some, WHOLE).free == pytest.approx(-0.1)
+
+
 def test_a_new_price_holds_from_its_day_and_the_disk_is_split_there() -> None:
     dearer = replace(PRICES, since=date(2026, 11, 16), machine_per_hour=0.04, disk_per_gb_month=0.3)
     prices = [PRICES, dearer]

@@ -182,6 +182,14 @@ def test_a_damaged_line_is_told_of_and_costs_only_itself(boots, path, events, cl
     ]
 
 
+def test_a_number_beyond_all_numbers_is_damage(boots, path, events, clock):
+    boots.record(moments(), 25.0)
+    (line,) = path.read_text().splitlines()
+    path.write_text(line.replace('"kernel": 6.0', f'"kernel": {10**400}') + "\n")
+
+    assert Boots(path, events, clock).lead() == DEFAULT_LEAD
+
+
 def test_a_file_that_cannot_be_read_is_told_of_and_the_default_holds(path, events, clock):
     path.mkdir(parents=True)
     told = warnings_of(events)

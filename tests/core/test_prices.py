@@ -77,18 +77,32 @@ def test_each_entry_holds_from_its_day_until_the_next_in_whatever_order_they_sta
         (
             "= 0.02",
             '= "0.02"',
-            "entry 1: machine_per_hour must be a number of 0 or more, as in 0.0335, not '0.02'.",
+            "entry 1: machine_per_hour must be a number from 0 to a billion, as in 0.0335, not '0.02'.",
         ),
-        ("= 0.02", "= -1", "entry 1: machine_per_hour must be a number of 0 or more, as in 0.0335, not -1."),
+        (
+            "= 0.02",
+            "= -1",
+            "entry 1: machine_per_hour must be a number from 0 to a billion, as in 0.0335, not -1.",
+        ),
         (
             "= 0.02",
             "= nan",
-            "entry 1: machine_per_hour must be a number of 0 or more, as in 0.0335, not nan.",
+            "entry 1: machine_per_hour must be a number from 0 to a billion, as in 0.0335, not nan.",
+        ),
+        (
+            "= 0.02",
+            "= 1e300",
+            "entry 1: machine_per_hour must be a number from 0 to a billion, as in 0.0335, not 1e+300.",
+        ),
+        (
+            "= 0.02",
+            f"= {10**400}",
+            f"entry 1: machine_per_hour must be a number from 0 to a billion, as in 0.0335, not {10**39}.",
         ),
         (
             "= 0.02",
             "= true",
-            "entry 1: machine_per_hour must be a number of 0 or more, as in 0.0335, not True.",
+            "entry 1: machine_per_hour must be a number from 0 to a billion, as in 0.0335, not True.",
         ),
         (
             "2026-01-01",
@@ -123,6 +137,30 @@ def test_a_file_that_is_no_toml_is_named_with_line_and_column(file: Path) -> Non
 
     with pytest.raises(ConfigError, match=r"cannot be read: Invalid value \(at line 2, column 9\)"):
         load_prices(file)
+
+
+@pytest.mark.parametrize(
+    "text", [f"a = {'[' * 5_000}", f"a = {'7' * 5_000}", f"{ENTRY}machine_per_hour = 1", f"{ENTRY}\0"]
+)
+def test_a_file_that_no_reader_can_take_is_no_crash(file: Path, text: str) -> None:
+    file.write_text(text)
+
+    with pytest.raises(ConfigError, match=rf"^AAFAI_PRICES: {file} cannot be read: "):
+        load_prices(file)
+
+
+def test_a_file_of_another_encoding_is_told_of(file: Path) -> None:
+    file.write_text(ENTRY, encoding="utf-16")
+
+    with pytest.raises(ConfigError, match="cannot be read: 'utf-8' codec can't decode"):
+        load_prices(file)
+
+
+@pytest.mark.parametrize("text", [f"\ufeff{ENTRY}", ENTRY.replace("\n", "\r\n")])
+def test_a_file_that_a_windows_editor_has_saved_is_as_good_as_any(file: Path, text: str) -> None:
+    file.write_bytes(text.encode())
+
+    assert load_prices(file)[0].machine_per_hour == 0.02
 
 
 def test_a_file_that_is_missing_is_named_and_the_hint_says_where_to_get_one(file: Path) -> None:

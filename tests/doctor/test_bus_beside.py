@@ -176,4 +176,5 @@ def test_a_power_switch_that_will_not_work_is_a_problem(ward: Ward, settings: di
     ward.config = Config.load(settings | {"AAFAI_POWER_SWITCH": "command:true"})
 
     assert codes(refused) == {"power_switch_refused"}
+    assert "polkit" not in refused.findings[0].remedy
     assert the_group(ward, "Power").facts[0] == "the switch command may be used"

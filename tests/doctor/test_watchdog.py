@@ -107,7 +107,6 @@ def test_a_machine_without_systemd_has_no_watchdog_that_runs(
     [
         ({"AAFAI_RUNTIME_DIR": "/run/elsewhere"}, "watchdog_blind"),
         ({"AAFAI_MAX_UPTIME": "13 hours"}, "watchdog_hasty"),
-        ({"AAFAI_BEFORE_STOP": "backup", "AAFAI_BEFORE_STOP_LIMIT": "9 minutes"}, "watchdog_hasty"),
     ],
 )
 @pytest.mark.usefixtures("units")
