@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
 import threading
 from collections.abc import Callable
@@ -80,15 +81,18 @@ class Signatures:
     def _refuse_out_of_time(self, time: int) -> None:
         now = self._clock.now()
         began = now - (self._clock.monotonic() - self._began)
+        headers = _CHALLENGE
         if abs(now - time) > WINDOW:
             told = f"The request was signed {abs(now - time):,.0f} seconds {'ago' if now > time else 'ahead'}"
         elif time < began:
             # What came before is not known any more, so it might be a repetition.
             told = "The request was signed before the bus started"
+            # By then whole seconds, and a clock that is behind, have come to what is after the start.
+            headers = {**_CHALLENGE, "Retry-After": str(math.ceil(began - time))}
         else:
             return
         hint = f"Sign it anew, with a new nonce; the bus's clock says {iso(now)}."
-        raise Refused("signature_stale", f"{told}.", hint=hint, headers=_CHALLENGE)
+        raise Refused("signature_stale", f"{told}.", hint=hint, headers=headers)
 
 
 class Nonces:

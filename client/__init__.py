@@ -1,8 +1,17 @@
 """The Python client of a bus, and the command line `bus`, whose commands are imported when they are called.
 
-from client import BusClient, find_target, opened
-bus = opened(find_target(os.environ))
-print(bus.result(bus.submit("fakejob", {"delay_seconds": 1})))
+    from client import BusClient, find_target, opened
+    bus = opened(find_target(os.environ))
+    print(bus.result(bus.submit("fakejob", {"delay_seconds": 1})))
+
+What lives where:
+
+- which bus: settings, settings_check, opening
+- one request to it, and what may come of it: line, signing, streams, errors
+- its machine: machine, instances, and of Google's google_compute, google_login, google_refusals
+- all of that at once: bus_client, submitting; mirror and mailbox while the machine is off
+- the command line: __main__, calls, and a file for each command or a few of a kind
+- what is shown there: waiting, progress, printable
 """
 
 from __future__ import annotations

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import io
+import json
 import os
+import sys
+from typing import Any
 
 import click
+from click.exceptions import NoSuchCommand
 
 #: Command to where it lives: module, and what it is called there.
 COMMANDS = {
@@ -28,6 +33,8 @@ COMMANDS = {
     "wake": ("client.power", "wake"),
 }
 
+_INTERRUPTED = 130  # as shells say it of Ctrl-C
+
 
 class Commands(click.Group):
     """The commands, each imported only when it is called or listed."""
@@ -37,12 +44,30 @@ class Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Return the command of that name; None when there is none."""
+        """Return the command of that name. Raises NoSuchCommand, with the names that are near."""
         if cmd_name not in COMMANDS:
-            return None
+            if ctx.resilient_parsing:  # Somebody is still typing it.
+                return None
+            raise NoSuchCommand(cmd_name, possibilities=COMMANDS, ctx=ctx)
         module, name = COMMANDS[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call the command. What is wrong with how it was called is JSON too, if JSON was asked for."""
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if not as_json:
+                raise
+            told = {"status": "error", "code": "bad_input", "message": error.format_message()}
+            asked = getattr(error, "ctx", None) or ctx
+            click.echo(json.dumps({**told, "hint": f"Try: {asked.command_path} --help"}, indent=1))
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(_INTERRUPTED)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -63,6 +88,8 @@ def bus() -> None:
     Only `submit` and `wake` ever start a machine. `doctor` and `token` are for the bus's own
     machine; its settings are those of the environment: `python -m config` prints them.
     """  # noqa: D301  Click reads the backspace itself.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # No result breaks the command for its signs.
 
 
 if __name__ == "__main__":

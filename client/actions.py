@@ -8,17 +8,20 @@ from typing import Any
 
 import click
 
-from client.calls import EXITS, Call, speaks_to_a_bus
+from client.calls import EXITS, Call, known_actions, speaks_to_a_bus
 from client.params import call_of
-from client.printable import in_columns, printable, printable_lines
+from client.printable import in_columns
 from core.timing import format_duration
 
 
 @click.command(epilog=EXITS)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=known_actions)
 @speaks_to_a_bus
 def actions(call: Call, name: str | None) -> None:
-    """List the actions, or tell all of the one that is named: params, defaults, limits."""
+    """List the actions, or tell all of one.
+
+    Of the one that is named: its params, what holds without them, its limits.
+    """
     if name is not None:
         one = call.bus.action(name)
         call.show(one, _action_lines(one))
@@ -30,21 +33,24 @@ def actions(call: Call, name: str | None) -> None:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield from in_columns((one["name"], one["description"].partition("\n")[0]) for one in found["actions"])
     for one in found["broken"]:
-        yield printable(f"{one['name']}  is broken: {one['broken']}")
+        yield f"{one['name']}  is broken: {one['broken']}"
 
 
 def _action_lines(one: dict[str, Any]) -> Iterator[str]:
     if "broken" in one:
-        yield printable(f"{one['name']} is broken: {one['broken']}")
+        yield f"{one['name']} is broken: {one['broken']}"
         return
-    yield printable_lines(one["description"])
+    yield one["description"]
     yield ""
-    yield printable(call_of(one))
+    yield call_of(one)
     params = one["schema"].get("properties", {})
     yield from in_columns((f"  {name}", _meaning(param)) for name, param in params.items())
-    attempts = "1 attempt" if one["max_attempts"] == 1 else f"up to {one['max_attempts']} attempts"
-    limit = f" of {format_duration(one['timeout'])}" if one["timeout"] else ""
-    yield f"queue {one['queue']}, {attempts}{limit}"
+    limits = [f"queue {one['queue']}"]
+    if one["timeout"]:
+        limits.append(f"{format_duration(one['timeout'])} an attempt")
+    if one["max_attempts"]:
+        limits.append("1 attempt" if one["max_attempts"] == 1 else f"up to {one['max_attempts']} attempts")
+    yield ", ".join(limits)
 
 
 def _meaning(param: dict[str, Any]) -> str:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from client import streams
-from client.errors import BadInput, JobFailed, MachineOff, NotInTime, Refused, Unreachable
+from client.errors import (
+    AskAgain,
+    BadInput,
+    JobFailed,
+    MachineOff,
+    NotInTime,
+    NotStarted,
+    Refused,
+    Unreachable,
+)
 from client.line import Line, checked_url
 from client.machine import Machine
 from client.mirror import MirrorReader
@@ -26,7 +36,8 @@ _FIELDS = "job_id,action,state,attempt,progress,error,cancel_reason,worker,submi
 _ENDED = ("succeeded", "failed", "cancelled")
 _LONGEST_PAGE = 1_000
 _NEXT_LOOK, _NEXT_LOOK_WHILE_OFF = 5.0, 30.0  # seconds
-_PATIENCE = 30.0
+#: Seconds for which a machine is believed to have the address that it had; later it may be somebody else's.
+_ADDRESS_HOLDS = 60.0
 
 
 class BusClient:
@@ -34,7 +45,7 @@ class BusClient:
 
     Nothing else ever starts a machine; while it is off, results are read in its `mirror`. Durations are in
     seconds; jobs are as `GET /api/jobs/<job_id>` tells them. All methods raise Refused when the bus
-    says no, and Unreachable when there is none.
+    says no, and Unreachable when there is none, or it has not said a word for `patience` seconds.
     """
 
     def __init__(
@@ -45,16 +56,19 @@ class BusClient:
         signs: bool = False,
         machine: Machine | None = None,
         mirror: MirrorReader | None = None,
+        patience: float = 30.0,
         clock: Clock | None = None,
         tell: Callable[[str], object] = lambda told: None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._fixed = Line(checked_url(url), token, signs, clock=self._clock) if url else None
+        self._fixed = Line(checked_url(url), token, signs, patience, self._clock) if url else None
         self._machine = machine
         self._mirror = mirror
+        self._patience = patience
         self._tell = tell
         self._submitter = Submitter(self._fixed, machine, self._clock, tell)
         self._known: Line | None = None
+        self._known_until = 0.0
         self._never = threading.Event()
 
     def submit(
@@ -84,10 +98,10 @@ class BusClient:
 
     def wake(self, within: float = 600.0) -> str:
         """Return the url of the bus as soon as it accepts jobs, its machine being started if need be."""
-        self._known = self._submitter.awake(within).line
+        line = self._know(self._submitter.awake(within).line)
         if self._fixed is not None:
             self._ask("GET", "/health")  # Nobody has looked yet whether it is there.
-        return self._known.url
+        return line.url
 
     def get(self, job_id: str, *, fields: str = "", wait: float = 0.0) -> Job:
         """Return a job, after `wait` seconds (25 at most) or when it has ended; of its fields those named.
@@ -96,7 +110,7 @@ class BusClient:
         """
         asked = {"fields": fields, "wait": f"{wait:g}" if wait else ""}
         try:
-            return self._ask("GET", _path(job_id), query=asked, patience=wait + _PATIENCE)
+            return self._ask("GET", _path(job_id), query=asked, patience=wait + self._patience)
         except MachineOff:
             if self._mirror is None or (job := self._mirror.job(job_id)) is None:
                 raise
@@ -116,14 +130,15 @@ class BusClient:
         does not answer meanwhile is waited for, and its machine looked for anew, but never started.
         """
         until = self._clock.monotonic() + within
-        watch(self.get(job_id, fields=_FIELDS))
+        pause = 0.0
         while True:
             left = until - self._clock.monotonic()
             try:
-                job = self.get(job_id, fields=_FIELDS, wait=max(0.0, min(every, left, LONGEST_WAIT)))
+                job = self.get(job_id, fields=_FIELDS, wait=max(0.0, min(pause, left)))
                 watch(job)
                 if job["state"] in _ENDED:
                     return self.get(job_id)
+                pause = min(every, LONGEST_WAIT)
             except (Unreachable, Refused) as trouble:
                 self._bear(trouble, left)
             if left <= 0:
@@ -160,21 +175,27 @@ class BusClient:
         return self._ask("POST", f"{_path(job_id)}/retry", body, key=uuid.uuid4().hex)
 
     def logs(self, job_id: str, *, follow: bool = False, level: str = "") -> Iterator[dict[str, Any]]:
-        """Return the entries of a job's log; followed, they come until the job has ended."""
+        """Yield the entries of a job's log; followed, they come until the job has ended."""
         entries = streams.followed if follow else streams.logged
-        return entries(self._line(), job_id, level=level)
+        with self._line() as line:
+            yield from entries(line, job_id, level=level)
 
-    def files(self, job_id: str) -> Sequence[streams.JobFile]:
-        """Return the files that a job has made."""
-        return streams.listed(self._line(), job_id)
+    def files(self, job_id: str, *names: str) -> Sequence[streams.JobFile]:
+        """Return the files that a job has made, all or those named. Raises BadInput when one is not there."""
+        with self._line() as line:
+            found, more = streams.listed(line, job_id)
+        if more:
+            self._tell(f"Job {job_id} has made more files than the {len(found):,} that are listed")
+        if missing := set(names).difference(one.name for one in found):
+            hint = f"Those it has: bus files {job_id}"
+            raise BadInput(f"Job {job_id} has no file {min(missing)!r}.", hint=hint)
+        return [one for one in found if not names or one.name in names]
 
     def save(self, job_id: str, folder: Path, *names: str) -> Sequence[Path]:
         """Save the files of a job below a folder, all or those named, and return where they are."""
-        wanted = [one for one in self.files(job_id) if not names or one.name in names]
-        if missing := set(names).difference(one.name for one in wanted):
-            hint = f"Those it has: bus files {job_id}"
-            raise BadInput(f"Job {job_id} has no file {min(missing)!r}.", hint=hint)
-        return [streams.saved(self._line(), job_id, one, folder) for one in wanted]
+        wanted = self.files(job_id, *names)
+        with self._line() as line:
+            return [streams.saved(line, job_id, one, folder) for one in wanted]
 
     def actions(self) -> dict[str, Any]:
         """Return the actions with the schemas of their params, and the broken ones."""
@@ -203,7 +224,7 @@ class BusClient:
 
     def _submitted(self, body: dict[str, Any], within: float, *, key: str = "") -> dict[str, Any]:
         accepted = self._submitter.submit(body, key=key, within=within)
-        self._known = accepted.line
+        self._know(accepted.line)
         return accepted.answer
 
     def _ask(
@@ -217,32 +238,40 @@ class BusClient:
         patience: float = 0.0,
     ) -> dict[str, Any]:
         given = urlencode({name: value for name, value in (query or {}).items() if value}, doseq=True)
+        with self._line() as line:
+            return line.ask(method, f"{path}?{given}".rstrip("?"), body, key=key, patience=patience)
+
+    @contextmanager
+    def _line(self) -> Iterator[Line]:
+        """Hand out the line to the bus, and forget it when nobody answers there: the machine may have moved.
+
+        Raises MachineOff: what only asks starts no machine.
+        """
         try:
-            return self._line().ask(method, f"{path}?{given}".rstrip("?"), body, key=key, patience=patience)
+            yield self._fixed or self._found()
         except Unreachable:
-            self._known = None  # The machine may have another address by now.
+            self._known = None
             raise
 
-    def _line(self) -> Line:
-        """Return the line to the bus as it is now. Raises MachineOff: what only asks starts no machine."""
-        if self._fixed is not None:
-            return self._fixed
-        if self._known is None:
-            assert self._machine is not None  # noqa: S101  A client has one of the two.
-            found = self._machine.find()
-            if not found.is_on:
-                told = f"The machine in {found.zone} is off ({found.status})."
-                hint = (
-                    "Its jobs and results are kept; `bus wake` and `bus submit` start it, and nothing else."
-                )
-                raise MachineOff(told, hint=hint)
-            self._known = self._machine.line(found)
-        return self._known
+    def _found(self) -> Line:
+        if self._known is not None and self._clock.monotonic() < self._known_until:
+            return self._known
+        assert self._machine is not None  # noqa: S101  A client has one of the two.
+        found = self._machine.find()
+        if not found.is_on:
+            told = f"The machine in {found.zone} is off ({found.status})."
+            hint = "Its jobs and results are kept; `bus wake` and `bus submit` start it, and nothing else."
+            raise MachineOff(told, hint=hint)
+        return self._know(self._machine.line(found))
+
+    def _know(self, line: Line) -> Line:
+        self._known, self._known_until = line, self._clock.monotonic() + _ADDRESS_HOLDS
+        return line
 
     def _bear(self, trouble: Unreachable | Refused, left: float) -> None:
         """Wait a while for a bus that is busy, restarting or gone; raise what no waiting will help."""
         asked_for = trouble.retry_after if isinstance(trouble, Refused) else _NEXT_LOOK
-        if not asked_for:
+        if not asked_for or (isinstance(trouble, NotStarted) and not isinstance(trouble, AskAgain)):
             raise trouble
         self._tell(f"{trouble.message} Asking again in a while")
         pause = _NEXT_LOOK_WHILE_OFF if isinstance(trouble, MachineOff) else asked_for

@@ -15,6 +15,9 @@ VARIABLE = "_BUS_COMPLETE"
 def completion(ctx: click.Context, shell: str) -> None:
     """Print a script that teaches SHELL to complete `bus`.
 
+    Commands, options, machines and the actions of a bus that is on. It takes a `bus` in a folder of PATH,
+    such as: ln -s "$PWD/bus" ~/.local/bin/
+
     \b
     bash   ./bus completion bash > ~/.local/share/bash-completion/completions/bus
     zsh    ./bus completion zsh > "${fpath[1]}/_bus"

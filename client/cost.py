@@ -8,20 +8,23 @@ from typing import Any
 import click
 
 from client.calls import EXITS, Call, speaks_to_a_bus
-from client.printable import in_columns, printable
+from client.printable import in_columns
 
 
 @click.command(epilog=EXITS)
 @click.argument("month", required=False, default="")
 @speaks_to_a_bus
 def cost(call: Call, month: str) -> None:
-    """Show what MONTH, such as 2026-11, has cost; the present one without."""
+    """Show what the machine has cost in MONTH, or in this one.
+
+    MONTH is written as in 2026-11.
+    """
     statement = call.bus.cost(month)
     call.show(statement, _lines(statement))
 
 
 def _lines(statement: dict[str, Any]) -> Iterator[str]:
-    yield printable(f"{statement['month']}  {statement['message']}")
+    yield f"{statement['month']}  {statement['message']}"
     paid, full = statement["on_demand"], statement["always_on"]
     kinds = [name for name in paid if name != "total"]
     head = ("", f"{'PAID':>8}", "ALWAYS ON")

@@ -31,7 +31,7 @@ _CHECKOUT = Path(__file__).resolve().parents[1]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
 @click.pass_context
 def doctor(ctx: click.Context, folder: Path | None, fix: bool, as_json: bool) -> None:
-    """Say what is wrong with a queue, why it matters, and what to do about it.
+    """Say what is wrong with a queue, and what to do about it.
 
     FOLDER is the queue's folder: that of the settings if none is named. Whether a bus runs on it or not makes
     no difference; without --fix nothing is changed, and no job is held up.

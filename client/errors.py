@@ -11,8 +11,14 @@ from core.jobs import Json
 class ClientError(BusError):
     """Something that a client was asked for, and that came to nothing."""
 
-    #: The exit status of the command line: 1 job failed, 2 bad input, 3 not in time, 4 nobody there.
+    #: The exit status of the command line: 1 job failed, 2 bad input, 3 not in time, 4 nobody there, and 130
+    #: as shells say it of Ctrl-C.
     exit_status = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        #: What a program may want to know besides, such as the `job_id`.
+        self.evidence: dict[str, Json] = {}
 
 
 class JobFailed(ClientError):
@@ -43,7 +49,7 @@ class Refused(ClientError):
         super().__init__(str(told), hint=str(answer.get("hint") or ""))
         self.code = str(answer.get("code") or f"status_{status}")
         self.status = status
-        self.answer = answer
+        self.evidence = dict(answer)
         #: Seconds after which to try again; 0.0 when trying again will not help.
         self.retry_after = retry_after
         self.exit_status = 4 if status >= 500 or status == 429 else 2
@@ -54,6 +60,13 @@ class NotInTime(ClientError):
 
     code = "not_in_time"
     exit_status = 3
+
+
+class Interrupted(ClientError):
+    """Somebody has pressed Ctrl-C; what the bus has accepted goes on."""
+
+    code = "interrupted"
+    exit_status = 130
 
 
 class Unreachable(ClientError):
@@ -67,6 +80,12 @@ class HungUp(Unreachable):
     """The request was sent and no answer came: what was asked may have been done, or not."""
 
     code = "hung_up"
+
+
+class NotUnderstood(Unreachable):
+    """Who answers writes JSON, and is no bus, or one of another version."""
+
+    code = "not_understood"
 
 
 class MachineOff(Unreachable):

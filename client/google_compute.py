@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from client.errors import NotStarted
-from client.google_login import INSTALL, login
-from client.google_refusals import Where, failed_operation, refused_call, refused_look
+from client.google_login import INSTALL, login, token_of
+from client.google_refusals import Where, failed_operation, refused_call, refused_look, unanswered
 from client.instances import Instance
 from cloud.http import Answer, Request, ask
 
@@ -44,12 +44,12 @@ class GoogleCompute:
         """Return the machine in that zone as it is now. Raises NotStarted."""
         parts = (self.project, "zones", zone, "instances", self.instance)
         path = "/".join(quote(part, safe=":") for part in parts)
-        headers = {"Authorization": f"Bearer {self._credentials.token}"}
+        headers = {"Authorization": f"Bearer {token_of(self._credentials)}"}
         request = Request("GET", f"{self.url}/compute/v1/projects/{path}", headers)
         try:
             answer = ask(request, seconds=self.limit)
         except OSError as error:
-            raise NotStarted(f"Compute Engine could not be asked: {error.strerror or error}.") from None
+            raise unanswered(error) from None
         if answer.status >= 300:
             raise refused_look(answer, self._where(zone))
         return _instance(zone, _document(answer), internal=self.internal)
@@ -58,7 +58,7 @@ class GoogleCompute:
         """Start or resume the machine through Google's library. Raises OutOfStock, or NotStarted."""
         try:
             from google.api_core import exceptions  # noqa: PLC0415  See above.
-            from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+            from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: PLC0415
             from google.cloud import compute_v1  # noqa: PLC0415
         except ImportError as error:
             told = f"Google's library is not installed ({error.name})."
@@ -73,7 +73,9 @@ class GoogleCompute:
             call = getattr(compute_v1.InstancesClient(**options), f"{verb}_unary")
             operation = call(request=asked, timeout=self.limit)
             done = self._awaited(compute_v1.ZoneOperationsClient(**options), zone, operation)
-        except (exceptions.GoogleAPICallError, GoogleAuthError, OSError) as error:
+        except (OSError, TransportError) as error:
+            raise unanswered(error) from None
+        except (exceptions.GoogleAPICallError, GoogleAuthError) as error:
             if isinstance(error, exceptions.Forbidden) and "zoneOperations" in str(error):
                 return  # Who may start, and not look at operations, sees by the machine what became of it.
             raise refused_call(error, self._where(zone), verb) from None

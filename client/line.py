@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,18 +21,22 @@ from client.errors import BadInput, HungUp, Refused, Unreachable
 from client.signing import signed
 from core.clock import Clock, SystemClock
 
-_URL = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_URL = re.compile(rf"https?://(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?")
 _LONGEST_ANSWER = 1 << 28  # bytes: a result may have 64 MiB, and JSON may spell a character with six
 _LONGEST_REFUSAL = 1 << 20
-_USUAL_PAUSE = 5.0  # seconds
+_USUAL_PAUSE, _SHORTEST_PAUSE = 5.0, 1.0  # seconds
 _WORTH_REPEATING = (429, 503, 507)
+#: How long it may take, in seconds, until what was signed before the bus started can be signed anew.
+_LONGEST_UNTIL_SIGNED_ANEW = 10.0
 
 
 def checked_url(text: str) -> str:
     """Return where a bus is, as a Line has it. Raises BadInput."""
-    if not _URL.fullmatch(text.rstrip("/")):
+    found = _URL.fullmatch(text.rstrip("/"))
+    if found is None or not 0 < int(found["port"] or 80) < 65_536:
         raise BadInput(f"{text!r} is no url of a bus.", hint="Write it as in http://127.0.0.1:8000")
-    return text.rstrip("/")
+    return found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,7 @@ class Line:
         """Hand out the answer, to be read piece by piece. Raises as `ask` does."""
         connection = self._connection(patience or self.patience)
         try:
-            response = self._sent(connection, method, target, _written(body), key)
-            if response.status >= 300:
-                raise _refusal(response)
-            yield response
+            yield self._accepted(connection, method, target, _written(body), key)
         except (OSError, HTTPException) as error:
             raise HungUp(f"{self.url} hung up in the middle of its answer: {_why(error)}.") from None
         finally:
@@ -84,6 +86,24 @@ class Line:
             raise Unreachable(f"Nobody answers at {self.url}: {_why(error)}.") from None
         return connection
 
+    def _accepted(
+        self, connection: HTTPConnection, method: str, target: str, body: bytes, key: str
+    ) -> HTTPResponse:
+        """Return the answer. What seems to be signed before the bus started is signed anew a little later.
+
+        Signatures bear whole seconds: in its first one a bus believes nobody, and later nobody whose clock
+        is behind. Raises Refused.
+        """
+        try:
+            return self._sent(connection, method, target, body, key)
+        except Refused as refused:
+            pause = refused.retry_after
+            if refused.code != "signature_stale" or not 0 < pause <= _LONGEST_UNTIL_SIGNED_ANEW:
+                raise
+        connection.close()  # It is opened again for the next request.
+        self.clock.wait(threading.Event(), pause)
+        return self._sent(connection, method, target, body, key)
+
     def _sent(
         self, connection: HTTPConnection, method: str, target: str, body: bytes, key: str
     ) -> HTTPResponse:
@@ -96,10 +116,13 @@ class Line:
             headers["Authorization"] = self._credentials(method, target, body, key)
         try:
             connection.request(method, target, body or None, headers)
-            return connection.getresponse()
+            response = connection.getresponse()
         except (OSError, HTTPException) as error:
             told = f"{self.url} took the request and gave no answer: {_why(error)}."
             raise HungUp(told) from None
+        if response.status >= 300:
+            raise _refusal(response)
+        return response
 
     def _credentials(self, method: str, target: str, body: bytes, key: str) -> str:
         if not self.signs:
@@ -125,12 +148,20 @@ def _document(answer: HTTPResponse, most: int) -> dict[str, Any]:
         raise IncompleteRead(text, answer.length)
     try:
         document = json.loads(text) if len(text) <= most else None
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        hint = "Look at the url and the port in the settings."
-        raise Unreachable("Who answers there is no bus.", hint=hint)
+        raise _no_bus(answer)
     return document
+
+
+def _no_bus(answer: HTTPResponse) -> Unreachable:
+    """Return the error for who answers as no bus does: a proxy may yet have handed the request to one."""
+    kind = HungUp if answer.status >= 500 else Unreachable
+    hint = "Look at the url and the port in the settings."
+    if elsewhere := answer.headers.get("Location"):
+        hint = f"It points to {elsewhere}: if the bus is there, name it as its url."
+    return kind(f"Who answers there is no bus (status {answer.status}).", hint=hint)
 
 
 def _refusal(answer: HTTPResponse) -> Refused:
@@ -141,9 +172,9 @@ def _refusal(answer: HTTPResponse) -> Refused:
 
 def _pause(status: int, given: str) -> float:
     """Return the seconds after which the bus wants to be asked again; 0.0 when that would not help."""
-    if status not in _WORTH_REPEATING:
-        return 0.0
-    return float(given) if given.isascii() and given.isdigit() and len(given) < 6 else _USUAL_PAUSE
+    if given.isascii() and given.isdigit() and len(given) < 6:
+        return max(_SHORTEST_PAUSE, float(given))
+    return _USUAL_PAUSE if status in _WORTH_REPEATING else 0.0
 
 
 def _why(error: Exception) -> str:

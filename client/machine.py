@@ -103,21 +103,28 @@ class Machine:
 
     def _started(self, until: float, zones: Sequence[str]) -> Instance:
         turn = 0
-        while not (found := self._found(zones))[0].is_on:
+        while True:
             turn += 1
             try:
-                self._bring_on(found)
-                if (found := self._found(zones))[0].is_on:
-                    break
+                found = self._found(zones)
+                if not found[0].is_on:
+                    self._bring_on(found)
+                    found = self._found(zones)
+                if found[0].is_on:
+                    return found[0]
                 trouble: NotStarted = AskAgain("The machine was started, and is not on")
             except (OutOfStock, AskAgain) as error:
                 trouble = error
             self._pause(turn, trouble, until)
-        return found[0]
 
     def _found(self, zones: Sequence[str]) -> list[Instance]:
-        """Return the machines in the order of the zones, but one that is on before all others."""
-        found, troubles = [], []
+        """Return the machines in the order of the zones, but one that is on before all others.
+
+        Raises NotStarted when there are none; AskAgain when one of which nothing could be learnt may be on,
+        since a second one must not be started beside it.
+        """
+        found: list[Instance] = []
+        troubles: list[NotStarted] = []
         for zone in zones:
             try:
                 found.append(self._compute.look(zone))
@@ -126,8 +133,9 @@ class Machine:
                 continue
             if found[-1].is_on:
                 return [found[-1]]
-        if not found:
-            raise troubles[0]
+        unclear = [trouble for trouble in troubles if isinstance(trouble, AskAgain)]
+        if unclear or not found:
+            raise (unclear or troubles)[0]
         return found
 
     def _bring_on(self, found: Sequence[Instance]) -> None:
@@ -181,7 +189,7 @@ def _health(line: Line) -> tuple[dict[str, Any], str]:
     try:
         return line.ask("GET", "/health", patience=_PATIENCE), ""
     except Refused as refused:
-        return dict(refused.answer), ""
+        return refused.evidence, ""
     except ClientError as error:
         return {}, error.message
 

@@ -57,9 +57,8 @@ class MirrorReader:
             if refused.status == 404:
                 return None
             told = f"Google does not show the mirror {self.place} (status {refused.status})."
-            raise Unreachable(
-                told, hint="It takes storage.objects.get: roles/storage.objectViewer."
-            ) from None
+            hint = "It takes roles/storage.objectViewer." if refused.status in {401, 403} else ""
+            raise Unreachable(told, hint=hint) from None
 
 
 def _in_folder(folder: Path, path: str) -> Any:

@@ -14,18 +14,27 @@ from core.clock import Clock, SystemClock
 
 
 def opened(
-    target: Target, *, clock: Clock | None = None, tell: Callable[[str], object] = lambda told: None
+    target: Target,
+    *,
+    patience: float = 30.0,
+    clock: Clock | None = None,
+    tell: Callable[[str], object] = lambda told: None,
 ) -> BusClient:
-    """Return a client of the bus, which has asked nobody yet; `tell` is told what is waited for."""
+    """Return a client of the bus, which has asked nobody yet.
+
+    A bus may leave it without a word for `patience` seconds; `tell` is told what is waited for.
+    """
     clock = clock or SystemClock()
     if target.url:
-        return BusClient(target.url, token=target.token, signs=target.signs, clock=clock, tell=tell)
-    machine = machine_of(target, clock=clock, tell=tell)
+        return BusClient(
+            target.url, token=target.token, signs=target.signs, patience=patience, clock=clock, tell=tell
+        )
+    machine = machine_of(target, patience=patience, clock=clock, tell=tell)
     mirror = MirrorReader(target.mirror, target.google_url or STORAGE) if target.mirror else None
-    return BusClient(machine=machine, mirror=mirror, clock=clock, tell=tell)
+    return BusClient(machine=machine, mirror=mirror, patience=patience, clock=clock, tell=tell)
 
 
-def machine_of(target: Target, *, clock: Clock, tell: Callable[[str], object]) -> Machine:
+def machine_of(target: Target, *, patience: float, clock: Clock, tell: Callable[[str], object]) -> Machine:
     """Return the machine that the settings name."""
     compute = GoogleCompute(
         target.project, target.instance, url=target.google_url or ADDRESS, internal=target.internal
@@ -33,6 +42,6 @@ def machine_of(target: Target, *, clock: Clock, tell: Callable[[str], object]) -
 
     def line_to(address: str) -> Line:
         host = f"[{address}]" if ":" in address else address
-        return Line(f"http://{host}:{target.port}", target.token, target.signs, clock=clock)
+        return Line(f"http://{host}:{target.port}", target.token, target.signs, patience, clock)
 
     return Machine(compute, target.zones, line_to, clock=clock, tell=tell)

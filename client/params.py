@@ -1,4 +1,4 @@
-"""How the words of a command line become the params of a job. Pure but for the file that a word may name."""
+"""How the words of a command line become the params of a job. Pure but for `text_of`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _DOUBTFUL = re.compile(r"\s*(-?[0-9]|true$|false$|null$|\[|\{)")
 def params_of(words: Iterable[str], whole: str, schema: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
     """Return the params that the words `name=text` and `name:=JSON`, and a whole object of JSON, stand for.
 
-    `whole` is the object, `@` and the path of a file, or `-` for standard input. `schema` is asked for the
-    action's JSON Schema when a text may be meant for a number, a list or the like; where it is `{}`, nobody
-    knows it, and the text is what JSON takes it for. Raises BadInput.
+    `whole` is the object as text, or empty. `schema` is asked for the action's JSON Schema when a text may be
+    meant for a number, a list or the like; where it is `{}`, nobody knows it, and the text is what JSON takes
+    it for. Raises BadInput.
     """
     params = _object(whole) if whole else {}
     known: Mapping[str, Any] | None = None
@@ -45,6 +45,24 @@ def params_of(words: Iterable[str], whole: str, schema: Callable[[], Mapping[str
     return params
 
 
+def text_of(whole: str) -> str:
+    """Return the text that `--params` means: itself, `@` and the path of a file, or `-` for standard input.
+
+    Raises BadInput.
+    """
+    if whole != "-" and not whole.startswith("@"):
+        return whole
+    where = "standard input" if whole == "-" else whole[1:]
+    hint = "Name another file, or - for standard input."
+    try:
+        text = _standard_input() if whole == "-" else Path(where).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise BadInput(f"--params: {where}: {error}.", hint=hint) from None
+    if not text.strip():
+        raise BadInput(f"--params: {where} is empty.", hint=hint)
+    return text
+
+
 def call_of(action: Mapping[str, Any]) -> str:
     """Return how an action is called on the command line, what may be left out in brackets."""
     schema = action["schema"]
@@ -57,28 +75,20 @@ def call_of(action: Mapping[str, Any]) -> str:
 
 
 def _object(whole: str) -> dict[str, Any]:
-    found = _json("--params", _text(whole))
+    found = _json("--params", whole)
     if not isinstance(found, dict):
         raise BadInput("--params: it is JSON, and no object.", hint=_HINT)
     return found
 
 
-def _text(whole: str) -> str:
-    if whole == "-":
-        return sys.stdin.read()
-    if not whole.startswith("@"):
-        return whole
-    try:
-        return Path(whole[1:]).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        hint = "Name another file, or - for standard input."
-        raise BadInput(f"--params: {whole[1:]}: {error}.", hint=hint) from None
+def _standard_input() -> str:
+    return sys.stdin.read() if sys.stdin else ""  # It is None when somebody has closed it.
 
 
 def _json(where: str, text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{where}: {error}.", hint=_HINT) from None
 
 

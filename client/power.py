@@ -10,13 +10,12 @@ import click
 
 from client.calls import EXITS, Call, Duration, speaks_to_a_bus
 from client.errors import BadInput, MachineOff
-from client.printable import printable
 
 
 @click.command(epilog=EXITS)
 @speaks_to_a_bus
 def power(call: Call) -> None:
-    """Say whether the machine is on, why it still is, and until when."""
+    """Say whether the machine is on, why, and until when."""
     try:
         status = call.bus.power()
     except MachineOff as off:
@@ -31,7 +30,10 @@ def power(call: Call) -> None:
 )
 @speaks_to_a_bus
 def wake(call: Call, within: float) -> None:
-    """Start the machine if it is off, and print where its bus is as soon as that accepts jobs."""
+    """Start the machine if it is off, and print where its bus is.
+
+    It is printed as soon as jobs are accepted there: curl "$(bus wake)/health"
+    """
     url = call.bus.wake(within)
     call.show({"url": url}, [url])
 
@@ -42,7 +44,14 @@ def wake(call: Call, within: float) -> None:
 @click.option("--release", is_flag=True, help="Let it go again.")
 @speaks_to_a_bus
 def hold(call: Call, duration: str | None, why: str, release: bool) -> None:
-    """Keep the machine on for DURATION, such as '2 hours'; a day at most. One that is off stays off."""
+    """Keep the machine on for DURATION, a day at most.
+
+    \b
+    bus hold '2 hours' --why 'a demonstration'
+    bus hold --release
+
+    A machine that is off stays off.
+    """  # noqa: D301  Click reads the backspace itself.
     if release == (duration is not None):
         hint = "Try: bus hold '2 hours' --why 'a demonstration'"
         raise BadInput("Give either a duration or --release.", hint=hint)
@@ -52,19 +61,19 @@ def hold(call: Call, duration: str | None, why: str, release: bool) -> None:
         return
     held = call.bus.hold(duration, why=why)
     told = f"The machine stays on until {_moment(held['until'])}: {held['why']}"
-    call.show({"hold": held}, [printable(told)])
+    call.show({"hold": held}, [told])
 
 
 def _lines(status: dict[str, Any]) -> Iterator[str]:
-    yield printable(f"{status['state']}: {status['message']}")
+    yield f"{status['state']}: {status['message']}"
     for reason in status["reasons"]:
         until = f", until {_moment(reason['until'])}" if reason.get("until") else ""
-        yield printable(f"  {reason['code']:16} {reason['message']}{until}")
+        yield f"  {reason['code']:16} {reason['message']}{until}"
     for switch in status["switches"]:
         if switch.get("problem"):
-            yield printable(f"  ! {switch['name']}: {switch['problem']}")
+            yield f"  ! {switch['name']}: {switch['problem']}"
     if status["wake"].get("problem"):
-        yield printable(f"  ! {status['wake']['alarm']}: {status['wake']['problem']}")
+        yield f"  ! {status['wake']['alarm']}: {status['wake']['problem']}"
 
 
 def _moment(seconds: float) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, TextIO
 
-from client.printable import printable, writes
+from client.printable import printable, shortened, writes
 from core.clock import Clock
 
-_BAR = 24  # columns
+_BAR, _USUAL_WIDTH = 24, 80  # columns
 _CLEAR = "\r\033[K"
 
 
@@ -21,7 +22,7 @@ class Progress:
         self._quiet = quiet
         self._signs = ("█", "░") if writes("█░", stream.encoding) else ("#", ".")
         #: Whether one line may be written over.
-        self.is_live = stream.isatty() and not quiet
+        self.is_live = stream.isatty() and not quiet and os.environ.get("TERM") != "dumb"
         self._said = ""
         #: Whether the cursor stands at the end of a line, and whether that may be written over.
         self._is_open = self._is_passing = False
@@ -44,19 +45,29 @@ class Progress:
 
     def _say(self, told: str, *, replaces: bool) -> None:
         text = printable(told)
-        if self._quiet or text == self._said:
+        overwrites = replaces and self._is_open and self._is_passing
+        if self._quiet or (text == self._said and not overwrites):
             return
         self._said = text
         line = f"{self._clock.monotonic() - self._began:5.0f} s  {text}"
+        if self.is_live and replaces:  # Of a line that has wrapped, only the last row could be written over.
+            line = shortened(line, self._width() - 1)
         if not self.is_live:
             self._stream.write(f"{line}\n")
-        elif replaces and self._is_open and self._is_passing:
+        elif overwrites:
             self._stream.write(f"{_CLEAR}{line}")
         else:
             self.close()
             self._stream.write(line)
         self._is_open, self._is_passing = self.is_live, replaces
         self._stream.flush()
+
+    def _width(self) -> int:
+        """Return the columns of the terminal as it is now."""
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or _USUAL_WIDTH
+        except (OSError, ValueError):
+            return _USUAL_WIDTH
 
     def _line(self, job: dict[str, Any]) -> str:
         progress = job.get("progress") or {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import click
 
 from client.calls import EXITS, Call, Duration, speaks_to_a_bus
-from client.printable import in_columns, printable, printable_lines
-from client.waiting import awaited, result_lines
+from client.printable import in_columns, printable_json, printable_lines
+from client.waiting import awaited, check_folder
 from core.context import LEVELS
 from core.jobs import State
 
@@ -29,8 +28,16 @@ _TOLD = ("submitted_at", "run_after", "started_at", "ended_at", "worker", "batch
 @click.option("--within", type=Duration(), default="1 hour", show_default=True, help="How long to wait.")
 @speaks_to_a_bus
 def get(call: Call, job_id: str, waits: bool, save: Path | None, within: float) -> None:
-    """Show a job, with its result once it has one."""
+    """Show a job, with its result once it has one.
+
+    \b
+    bus get JOB_ID                  how it stands
+    bus get JOB_ID --wait           its result, as soon as it has one
+    bus get JOB_ID --save pages/    the same, and its files
+    """  # noqa: D301  Click reads the backspace itself.
+    check_folder(save)
     if waits or save is not None:
+        call.bus.get(job_id, fields="state")  # A bus that is not there at all is not waited for.
         awaited(call, job_id, within, save)
         return
     job = call.bus.get(job_id)
@@ -53,7 +60,13 @@ def get(call: Call, job_id: str, waits: bool, save: Path | None, within: float) 
 )
 @speaks_to_a_bus
 def list_(call: Call, limit: int, **filters: Any) -> None:
-    """List jobs, the newest first."""
+    """List jobs, the newest first.
+
+    \b
+    bus list --state failed --since '2 hours'
+    bus list --action download_website --limit 100
+    bus list --batch monday --json
+    """  # noqa: D301  Click reads the backspace itself.
     jobs = call.bus.list(limit=limit, **filters)
     head = ("JOB", "ACTION", "STATE", "SUBMITTED", "MESSAGE")
     rows = (
@@ -68,26 +81,30 @@ def list_(call: Call, limit: int, **filters: Any) -> None:
 @click.option("--level", type=click.Choice(LEVELS), help="Nothing below that.")
 @speaks_to_a_bus
 def logs(call: Call, job_id: str, follow: bool, level: str | None) -> None:
-    """Print what a job said; with --json an object a line."""
+    """Print what a job said, or follow what it says.
+
+    With --json each entry is an object on a line of its own. What is followed ends when the job has ended.
+    """
     for entry in call.bus.logs(job_id, follow=follow, level=level or ""):
         if call.as_json:
-            click.echo(json.dumps(entry, ensure_ascii=False))
+            click.echo(printable_json(entry, indent=None))
         else:
-            click.echo(f"{entry['at']}  {entry['level']:7}  {printable_lines(entry['message'])}")
+            click.echo(printable_lines(f"{entry['at']}  {entry['level']:7}  {entry['message']}"))
 
 
 def _job_lines(job: dict[str, Any]) -> Iterator[str]:
     yield f"{job['job_id']}  {job['action']}  {job['state']}"
     for name in _TOLD:
         if job.get(name):
-            yield f"  {name:13} {printable(str(job[name]))}"
+            yield f"  {name:13} {job[name]}"
     if "params" in job:  # a mirror shows neither
         yield f"  {'attempt':13} {job['attempt']} of {job['max_attempts']}"
-        yield f"  {'params':13} {printable(json.dumps(job['params'], ensure_ascii=False))}"
+        yield f"  {'params':13} {printable_json(job['params'], indent=None)}"
     if said := _said(job):
-        yield f"  {'message':13} {printable(said)}"
+        yield f"  {'message':13} {said}"
     if job["state"] == State.SUCCEEDED:
-        yield from result_lines(job["result"])
+        result = job["result"]
+        yield result if isinstance(result, str) else printable_json(result)
 
 
 def _said(job: dict[str, Any]) -> str:

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from client.errors import BadInput
-from client.settings_check import HINT, allow_only, checked_mirror, checked_table
+from client.settings_check import (
+    HINT,
+    allow_only,
+    checked_flag,
+    checked_mirror,
+    checked_port,
+    checked_table,
+)
+from client.signing import key_id_in
 
 #: The variables of a client. Those that do not begin with AAFAI_CLIENT_ mean what they mean to the bus.
 VARIABLES: Mapping[str, str] = {
@@ -91,8 +99,8 @@ def read_file(path: Path) -> tuple[str, dict[str, dict[str, Any]]]:
     if not isinstance(machines, dict) or not all(isinstance(one, dict) for one in machines.values()):
         raise BadInput(f"{path}: machines must be tables, such as [machines.night].", hint=HINT)
     checked = {name: checked_table(f"{path}: machine {name!r}", one) for name, one in machines.items()}
-    if any("token" in one for one in checked.values()) and path.stat().st_mode & 0o077:
-        raise BadInput(f"{path} holds a token, and others may read it.", hint=f"Type: chmod 600 {path}")
+    if any("token" in one for one in checked.values()):
+        _refuse_readable(path, "holds a token")
     return str(document.get("machine", "")), checked
 
 
@@ -122,13 +130,12 @@ def _instance_in(text: str) -> dict[str, Any]:
 
 def _completed(found: dict[str, Any], given: Mapping[str, str]) -> Target:
     """Return the target with what the environment adds to it."""
-    if (port := given["AAFAI_PORT"]) and not port.isdecimal():
-        raise BadInput(f"AAFAI_PORT: {port!r} is no port.", hint="Write a number from 1 to 65535.")
     more: dict[str, Any] = {"google_url": given["AAFAI_GOOGLE_URL"]}
+    port = checked_port("AAFAI_PORT", given["AAFAI_PORT"])
     if not found.get("url") and not found.get("instance"):
         more["url"] = f"http://127.0.0.1:{port or 8000}"
     if "port" not in found and port:
-        more["port"] = int(port)
+        more["port"] = port
     if file := found.pop("token_file", ""):
         more["token"] = _token_in(Path(file).expanduser())
     elif "token" not in found:
@@ -136,12 +143,26 @@ def _completed(found: dict[str, Any], given: Mapping[str, str]) -> Target:
     if "mirror" not in found:
         more |= checked_mirror("AAFAI_MIRROR", given["AAFAI_MIRROR"])
     if "signs" not in found:
-        more["signs"] = given["AAFAI_CLIENT_SIGNS"].lower() in {"1", "true", "yes", "on"}
-    return Target(**{**found, **more})
+        more["signs"] = checked_flag("AAFAI_CLIENT_SIGNS", given["AAFAI_CLIENT_SIGNS"])
+    target = Target(**{**found, **more})
+    if target.signs and target.token and not key_id_in(target.token):
+        hint = "Make one that does: bus token make NAME --signing"
+        raise BadInput("The token cannot sign requests.", hint=hint)
+    return target
 
 
 def _token_in(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        token = path.read_text(encoding="ascii").strip()
+        _refuse_readable(path, "is a token")
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}, the token's file: {error}.", hint="Name another as token_file.") from None
+    if not token:
+        raise BadInput(f"{path}, the token's file: it is empty.", hint="Name another as token_file.")
+    return token
+
+
+def _refuse_readable(path: Path, what: str) -> None:
+    """Raise BadInput for a secret that other users of this computer may read."""
+    if path.stat().st_mode & 0o077:
+        raise BadInput(f"{path} {what}, and others may read it.", hint=f"Type: chmod 600 {path}")

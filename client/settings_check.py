@@ -26,6 +26,7 @@ FIELDS = (
     "mirror",
 )
 
+_YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 _PROJECT = re.compile(r"([a-z0-9.-]{1,63}:)?[a-z][a-z0-9-]{4,61}[a-z0-9]")
 _ZONE = re.compile(r"[a-z]+-[a-z]+[0-9]{1,2}-[a-z]")
 _MIRROR = re.compile(r"folder:/[^\0]+|gs://[a-z0-9][a-z0-9._-]+(/\S*)?")
@@ -53,6 +54,21 @@ def checked_mirror(where: str, text: str) -> dict[str, Any]:
     if text and (wrong := _KINDS["mirror"](text)):
         raise BadInput(f"{where}: it {wrong}", hint=HINT)
     return {"mirror": text.rstrip("/")} if text else {}
+
+
+def checked_port(where: str, text: str) -> int | None:
+    """Return the port that a variable names, or None. Raises BadInput."""
+    port = int(text) if text.isdecimal() and len(text) < 6 else text
+    if text and (wrong := _port(port)):
+        raise BadInput(f"{where}: it {wrong}", hint=HINT)
+    return int(text) if text else None
+
+
+def checked_flag(where: str, text: str) -> bool:
+    """Return what a variable says, as the bus reads such words. Raises BadInput."""
+    if text.lower() not in {*_YES, *_NO}:
+        raise BadInput(f"{where}: it must be true or false, and not {text!r}.", hint=HINT)
+    return text.lower() in _YES
 
 
 def allow_only(where: str, table: Mapping[str, Any], known: Collection[str]) -> None:

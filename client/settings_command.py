@@ -32,12 +32,13 @@ url = "http://127.0.0.1:8000"
 @click.option("--example", is_flag=True, help="Print a file of machines, to begin with.")
 @speaks_to_a_bus
 def config(call: Call, example: bool) -> None:
-    """Show the settings of this client: which bus is meant, and where that is said. Nobody is asked.
+    """Show which bus is meant, and where that is said.
 
+    The settings of this client are the environment and a file of machines. Nobody is asked.
     The settings of a bus itself are shown by `python -m config`, on its machine.
     """
     if example:
-        click.echo(EXAMPLE, nl=False)
+        call.show({"example": EXAMPLE}, [EXAMPLE.rstrip()])
         return
     path = file_of(os.environ)
     meant, machines = read_file(path)

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from client.errors import BadInput, HungUp
 from client.line import Line
+from client.printable import printable
 
 _PAGE = 1_000  # entries
 _PIECE = 1 << 16  # bytes
@@ -49,10 +50,10 @@ def followed(line: Line, job_id: str, *, level: str = "") -> Iterator[dict[str, 
                 yield json.loads(text)
 
 
-def listed(line: Line, job_id: str) -> list[JobFile]:
-    """Return the files that a job has made, 1,000 at most."""
-    found = line.ask("GET", f"/api/jobs/{quote(job_id, safe='')}/files")["files"]
-    return [JobFile(str(one["name"]), int(one["size"])) for one in found]
+def listed(line: Line, job_id: str) -> tuple[list[JobFile], bool]:
+    """Return the files that a job has made, 1,000 at most, and whether there are more."""
+    found = line.ask("GET", f"/api/jobs/{quote(job_id, safe='')}/files")
+    return [JobFile(str(one["name"]), int(one["size"])) for one in found["files"]], bool(found["more"])
 
 
 def saved(line: Line, job_id: str, file: JobFile, folder: Path) -> Path:
@@ -89,7 +90,7 @@ def _write(answer: Any, part: Path) -> None:
 def _place(folder: Path, name: str) -> Path:
     path = PurePosixPath(name)
     leads_out = path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name
-    if leads_out or not name.isprintable():
+    if leads_out or printable(name) != name:
         raise BadInput(f"The job has a file named {name!a}, which is not saved: it may lead anywhere.")
     return folder.joinpath(*path.parts)
 

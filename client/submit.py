@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from client.calls import EXITS, Call, Duration, speaks_to_a_bus
-from client.errors import ClientError, Refused
-from client.params import params_of
-from client.waiting import awaited
+from client.calls import EXITS, Call, Duration, known_actions, speaks_to_a_bus
+from client.errors import BadInput, ClientError, HungUp, Interrupted, NotInTime, Refused, Unreachable
+from client.params import params_of, text_of
+from client.waiting import awaited, check_folder
 
 _OPTIONS = ("priority", "run_after", "timeout", "max_attempts", "batch", "callback_url")
 
 
 @click.command(epilog=EXITS)
-@click.argument("action")
+@click.argument("action", shell_complete=known_actions)
 @click.argument("params", nargs=-1, metavar="[NAME=TEXT | NAME:=JSON]...")
 @click.option(
     "--params", "whole", default="", metavar="JSON|@FILE|-", help="All params, or those left, as an object."
@@ -28,10 +30,19 @@ _OPTIONS = ("priority", "run_after", "timeout", "max_attempts", "batch", "callba
     "--save", type=click.Path(file_okay=False, path_type=Path), help="Wait, and save the files there."
 )
 @click.option(
-    "--within", type=Duration(), default="1 hour", show_default=True, help="How long to wait for the job."
+    "--within", type=Duration(), default="1 hour", show_default=True, help="How long the job may take."
 )
 @click.option(
-    "--wake-within", type=Duration(), default="10 minutes", show_default=True, help="… for the machine."
+    "--wake-within",
+    type=Duration(),
+    default="10 minutes",
+    show_default=True,
+    help="How long the machine may take to be there.",
+)
+@click.option(
+    "--or-leave",
+    is_flag=True,
+    help="Leave it in the mirror if the machine cannot be started, for its next start.",
 )
 @click.option("--key", default="", help="The idempotency key: the same one again is the same job, for a day.")
 @click.option("--priority", type=click.IntRange(0, 9), help="The higher goes first; 5 without.")
@@ -53,22 +64,50 @@ def submit(call: Call, action: str, params: tuple[str, ...], whole: str, **given
     A text that could be a number or a list is read as the action's schema wants it.
     Without --wait the job id is printed at once; `bus get` tells the rest, later.
     It may be tried again and again until the bus has accepted it: it becomes one job.
+    With --or-leave it need not be lost when there is no machine to be had: it lies in
+    the mirror then (AAFAI_MIRROR), and becomes a job when the machine is on again.
     """  # noqa: D301  Click reads the backspace itself.
-    waits, save, within = given["waits"], given["save"], given["within"]
-    key = given["key"] or uuid.uuid4().hex
-    options = {name: given[name] for name in _OPTIONS if given[name] is not None}
-    if "run_after" in options:
-        options["run_after"] = _moment(options["run_after"])
-    found = params_of(params, whole, lambda: _schema(call, action, given["wake_within"]))
+    _check(call, given)
+    key, within, options = given["key"] or uuid.uuid4().hex, given["wake_within"], _options(given)
+    read = partial(params_of, params, text_of(whole))
     try:
-        job_id = call.bus.submit(action, found, key=key, within=given["wake_within"], **options)
-    except ClientError as error:
-        raise _taught(error, action, key) from None
-    if not waits and save is None:
+        found = read(lambda: _schema(call, action, within))
+        job_id = call.bus.submit(action, found, key=key, within=within, **options)
+    except (ClientError, KeyboardInterrupt) as trouble:
+        if not given["or_leave"] or not _reached_nobody(trouble):
+            raise _taught(trouble, action, key) from None
+        job = {"action": action, "params": read(dict), "idempotency_key": key, **options}
+        _leave(call, job, why=str(trouble), waits=_waits(given))
+    else:
+        _follow(call, job_id, key, given)
+
+
+def _check(call: Call, given: Mapping[str, Any]) -> None:
+    """Raise BadInput for what would come to nothing, before a machine is started for it."""
+    check_folder(given["save"])
+    if given["or_leave"] and not call.target.mirror:
+        hint = "Name one: AAFAI_MIRROR, or `mirror` in the file of machines."
+        raise BadInput("--or-leave: the settings name no mirror to leave it in.", hint=hint)
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    options = {name: given[name] for name in _OPTIONS if given[name] is not None}
+    with suppress(KeyError, ValueError):  # What is no number is a moment, and the bus knows those.
+        options["run_after"] = float(options["run_after"])
+    return options
+
+
+def _follow(call: Call, job_id: str, key: str, given: Mapping[str, Any]) -> None:
+    """Print the id of a job that is accepted, or wait for what becomes of it."""
+    if not _waits(given):
         call.show({"job_id": job_id, "idempotency_key": key}, [job_id])
         return
     call.progress.tell(f"Job {job_id} is accepted")
-    awaited(call, job_id, within, save)
+    awaited(call, job_id, given["within"], given["save"])
+
+
+def _waits(given: Mapping[str, Any]) -> bool:
+    return given["waits"] or given["save"] is not None
 
 
 def _schema(call: Call, action: str, within: float) -> Mapping[str, Any]:
@@ -83,19 +122,37 @@ def _schema(call: Call, action: str, within: float) -> Mapping[str, Any]:
     return dict(found.get("schema", {}))
 
 
-def _moment(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def _reached_nobody(trouble: ClientError | KeyboardInterrupt) -> bool:
+    """Return whether no bus can have stored the job."""
+    return isinstance(trouble, Unreachable) and not isinstance(trouble, HungUp)
 
 
-def _taught(error: ClientError, action: str, key: str) -> ClientError:
+def _taught(trouble: ClientError | KeyboardInterrupt, action: str, key: str) -> ClientError:
     """Return the error with what to type next."""
+    error = trouble if isinstance(trouble, ClientError) else Interrupted("Interrupted.")
     again = ""
     if error.code == "invalid_params":
         again = f"How it is called: bus actions {action}"
-    elif error.exit_status == 4:
+    elif error.exit_status in {4, 130} and not _reached_nobody(error):
         again = f"The same command with --key {key} can make no second job."
-    error.hint = f"{error.hint} {again}".strip()
+    error.hint = f"{error.hint}\n{again}".strip()
+    error.evidence["idempotency_key"] = key
     return error
+
+
+def _leave(call: Call, job: Mapping[str, Any], *, why: str, waits: bool) -> None:
+    """Leave a job that no bus has got in the mailbox. Raises NotInTime when its end was to be waited for."""
+    from client.mailbox import leave  # noqa: PLC0415  It is seldom needed.
+
+    call.progress.tell(why)
+    left = leave(job, call.target.mirror, url=call.target.google_url)
+    told = f"It lies in {left.path}, and becomes a job when the machine is on again"
+    later = f"{left.receipt} will tell what became of it"
+    places = {"left": left.path, "receipt": left.receipt}
+    evidence = {"job_id": None, **places, "idempotency_key": job["idempotency_key"], "reason": why}
+    if waits:
+        error = NotInTime(f"{told}.", hint=f"{later}.")
+        error.evidence |= evidence
+        raise error
+    call.progress.tell(f"{told}; {later}")
+    call.show(evidence, [left.path])

@@ -14,9 +14,6 @@ from core.clock import Clock
 from core.timing import format_duration
 
 _PAUSE = 2.0  # seconds
-#: How often a signature may be out of time before the clocks are to blame: of a bus that has just started
-#: even a clock that is behind by a second seems to sign before that start.
-_MOST_STALE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,35 +51,48 @@ class Submitter:
         """Return the answer to a submission. Raises Refused, or Unreachable.
 
         The body has idempotency keys, or `key` is one, so it is tried until somebody has answered. Who may
-        have stored it is asked again, and no other zone's bus, which would store it a second time.
+        have stored it is asked again, and no other zone's bus, which would store it a second time; HungUp
+        says that this is still so.
         """
         until = self._clock.monotonic() + within
-        zone, stale = "", 0
+        keeper: Awake | None = None  # who may have stored it
         while True:
-            awake = self.awake(max(0.0, until - self._clock.monotonic()), zone=zone)
+            awake = self._awake_for(keeper, until)
             try:
                 return Accepted(awake.line, awake.line.ask("POST", "/inbound", body, key=key))
             except (Unreachable, Refused) as trouble:
-                stale += trouble.code == "signature_stale"
-                if not self._is_worth_repeating(trouble, stale) or self._clock.monotonic() >= until:
-                    raise
                 if isinstance(trouble, HungUp) or trouble.code == "outcome_unknown":
-                    zone = awake.zone
-                self._pause(trouble)
+                    keeper = awake
+                left = until - self._clock.monotonic()
+                if left <= 0 or not self._is_worth_repeating(trouble, keeper):
+                    raise _final(trouble, keeper) from None
+                self._pause(trouble, left)
 
-    def _is_worth_repeating(self, trouble: ClientError, stale: int) -> bool:
-        if trouble.code == "signature_stale":
-            return stale <= _MOST_STALE
-        if isinstance(trouble, HungUp):
-            return True
+    def _awake_for(self, keeper: Awake | None, until: float) -> Awake:
+        """Return a bus that accepts jobs: the one that may have stored this one, if there is one."""
+        left = max(0.0, until - self._clock.monotonic())
+        try:
+            return self.awake(left, zone=keeper.zone if keeper else "")
+        except Unreachable as trouble:
+            raise _final(trouble, keeper) from None
+
+    def _is_worth_repeating(self, trouble: ClientError, keeper: Awake | None) -> bool:
         if isinstance(trouble, Refused) and trouble.code != "shutting_down":
             return trouble.retry_after > 0
-        # Whoever is gone, or about to go, comes back only if somebody starts the machine.
-        return self._machine is not None
+        # Whoever is gone, or about to go, comes back only if somebody starts the machine; but who was there
+        # a moment ago may be starting anew.
+        return self._machine is not None or keeper is not None
 
-    def _pause(self, trouble: ClientError) -> None:
+    def _pause(self, trouble: ClientError, left: float) -> None:
         asked_for = trouble.retry_after if isinstance(trouble, Refused) else 0.0
         # A machine that switches off is looked at, not waited for as long as it says.
-        wait = _PAUSE if trouble.code == "shutting_down" else max(_PAUSE, asked_for)
+        wait = min(_PAUSE if trouble.code == "shutting_down" else max(_PAUSE, asked_for), left)
         self._tell(f"{trouble.message} Trying again in {format_duration(wait)}")
         self._clock.wait(self._never, wait)
+
+
+def _final(trouble: ClientError, keeper: Awake | None) -> ClientError:
+    """Return the error to end with: nobody being there is not all of it when somebody may have the job."""
+    if keeper is None or not isinstance(trouble, Unreachable):
+        return trouble
+    return HungUp(trouble.message, hint=trouble.hint)

@@ -20,6 +20,7 @@ from queues.memory import MemoryEngine
 from tests.client.served import App, Served
 from tests.cloud.fake_compute import INSTANCE, PROJECT, ZONE
 from tests.cloud.fake_google import TOKEN, FakeGoogle
+from tests.cloud.refused import Refused
 from tests.fakes import FakeClock
 
 SECOND_ZONE = "europe-west1-c"
@@ -126,3 +127,8 @@ class Cloud:
             **self.door,
         )
         self.boots.append(bus.__enter__())
+
+
+def out_of_stock() -> None:
+    """Refuse a start as Google does when it has no such machine to give."""
+    raise Refused(503, "ZONE_RESOURCE_POOL_EXHAUSTED", "The zone does not have enough resources.")

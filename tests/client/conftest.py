@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from client.__main__ import bus
 from client.google_login import ACCESS_TOKEN
 from client.settings import VARIABLES
 from tests.client.cloud import Cloud
-from tests.client.served import Served
+from tests.client.served import Call, Served
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +31,13 @@ def served(tmp_path: Path) -> Iterator[Served]:
     """A bus."""
     with Served(tmp_path / "bus") as bus:
         yield bus
+
+
+@pytest.fixture
+def call(served: Served, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """Calls a command that speaks to the served bus."""
+    monkeypatch.setenv("AAFAI_CLIENT_URL", served.url)
+    return lambda *words: CliRunner().invoke(bus, [*map(str, words)], prog_name="bus")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
+from click.testing import Result
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from core.keyring import Keyring
@@ -15,6 +16,8 @@ from core.tokens import minted
 from tests.api.stage import Stage, a_stage
 from tests.fakes import FakeClock
 
+#: Calls `bus` with these words.
+Call = Callable[..., Result]
 App = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 

@@ -6,31 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from client.__main__ import COMMANDS, bus
-from client.bus_client import BusClient
 from core.jobs import LogEntry
 from examples.running import free_port
-from tests.client.served import Served, a_token
+from tests.client.served import Call, Served, a_token
+from tests.client.test_line import answering
 from tests.house.sources import ROOT
 
 UNKNOWN = "01935a7e-0000-7000-8000-000000000000"
-
-Call = Callable[..., Result]
-
-
-@pytest.fixture
-def call(served: Served, monkeypatch: pytest.MonkeyPatch) -> Call:
-    """Call a command that speaks to the served bus."""
-    monkeypatch.setenv("AAFAI_CLIENT_URL", served.url)
-    return lambda *words: CliRunner().invoke(bus, [*map(str, words)], prog_name="bus")
 
 
 def test_a_submission_prints_the_job_id_alone(served: Served, call: Call) -> None:
@@ -81,17 +70,6 @@ def test_a_job_that_has_not_ended_exits_with_3_and_says_how_to_ask_again(served:
     assert f"bus get {job_id} --wait" in result.stderr
 
 
-def test_who_interrupts_the_waiting_is_told_what_shells_say(
-    served: Served, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: Any, **__: Any) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(BusClient, "wait", interrupted)
-
-    assert call("get", served.job(), "--wait").exit_code == 130
-
-
 def test_a_token_that_may_not_read_schemas_has_numbers_taken_for_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,11 +84,21 @@ def test_a_token_that_may_not_read_schemas_has_numbers_taken_for_numbers(
     assert dict(served.stage.engine.get(result.stdout.strip()).params) == {"delay_seconds": 2}
 
 
-def test_a_bus_that_is_not_there_exits_with_4_and_names_the_key(call: Call) -> None:
+def test_a_bus_that_is_not_there_exits_with_4(call: Call) -> None:
     result = call("submit", "fakejob", "--url", f"http://127.0.0.1:{free_port()}", "--key", "monday")
 
     assert result.exit_code == 4
     assert "Nobody answers at" in result.stderr
+    assert "--key" not in result.stderr  # Nobody has got it, so there is nothing to be careful about.
+
+
+def test_a_bus_that_has_not_said_whether_it_has_the_job_exits_with_4_and_names_the_key(call: Call) -> None:
+    words = ["submit", "fakejob", "--key", "monday", "--wake-within", "0.01"]
+
+    with answering(b"") as url:
+        result = call(*words, "--url", url)
+
+    assert result.exit_code == 4
     assert "--key monday can make no second job" in result.stderr
 
 
@@ -144,18 +132,6 @@ def test_bad_input_exits_with_2_and_names_what_is_bad(call: Call, words: list[st
     assert result.exit_code == 2, result.output
     assert said in result.stderr
     assert "Traceback" not in result.output
-
-
-def test_errors_are_json_when_json_is_asked_for(call: Call) -> None:
-    result = call("submit", "fakejop", "--json")
-
-    told = json.loads(result.stdout)
-    assert result.exit_code == 2
-    assert (told["status"], told["code"], told["hint"]) == (
-        "error",
-        "unknown_action",
-        "Did you mean 'fakejob'?",
-    )
 
 
 def test_a_job_is_shown_with_all_that_people_ask_for(served: Served, call: Call) -> None:
@@ -212,6 +188,19 @@ def test_jobs_are_cancelled_and_run_again(served: Served, call: Call) -> None:
 
     assert cancelled.stdout == f"{first} is cancelled\n{second} is cancelled\n"
     assert served.stage.engine.get(again.stdout.strip()).retried_from == first
+
+
+def test_of_several_jobs_those_that_were_cancelled_are_told_when_one_cannot_be(
+    served: Served, call: Call
+) -> None:
+    first, second = served.job(), served.job()
+
+    told = call("cancel", first, UNKNOWN, second)
+    as_json = json.loads(call("cancel", second, UNKNOWN, "--json").stdout)
+
+    assert (told.exit_code, told.stdout) == (2, f"{first} is cancelled\n")
+    assert f"There is no job {UNKNOWN}" in told.stderr
+    assert [job["job_id"] for job in as_json["cancelled"]] == [second]
 
 
 def test_files_are_listed_and_saved(served: Served, call: Call, tmp_path: Path) -> None:
@@ -297,25 +286,3 @@ def test_only_commands_that_are_called_are_imported() -> None:
     )
 
     assert ran.stdout.endswith("[]\n")
-
-
-@pytest.mark.parametrize(("words", "completed"), [(["can"], "cancel"), (["list", "--st"], "--state")])
-def test_bash_completes_commands_and_options(call: Call, words: list[str], completed: str) -> None:
-    script = call("completion", "bash").stdout
-    variables = f"COMP_WORDS='bus {' '.join(words)}' COMP_CWORD={len(words)} _BUS_COMPLETE=bash_complete"
-    asked = f"{script}\n{variables} '{sys.executable}' -P -m client\ncomplete -p bus"
-    environment: dict[str, Any] = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-    ran = subprocess.run(
-        ["bash", "-c", asked], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
-    )
-
-    assert f"plain,{completed}" in ran.stdout.splitlines()
-    assert "complete -o nosort -F _bus_completion bus" in ran.stdout
-
-
-@pytest.mark.parametrize(
-    ("shell", "has"), [("zsh", "#compdef bus"), ("fish", "complete --no-files --command bus")]
-)
-def test_other_shells_get_scripts_too(call: Call, shell: str, has: str) -> None:
-    assert has in call("completion", shell).stdout

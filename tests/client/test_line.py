@@ -109,11 +109,54 @@ def test_silence_ends_after_a_while() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nNot here.",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"[" * 100_000,
     ],
 )
 def test_who_is_no_bus_is_not_taken_for_one(text: bytes) -> None:
     with answering(text) as url, pytest.raises(Unreachable, match="Who answers there is no bus"):
         Line(url).ask("GET", "/health")
+
+
+def test_who_points_elsewhere_gets_no_second_request_and_the_user_the_address() -> None:
+    elsewhere = b"HTTP/1.1 301 Moved\r\nLocation: https://bus.example/\r\nContent-Length: 0\r\n\r\n"
+
+    with answering(elsewhere) as url, pytest.raises(Unreachable, match=r"no bus \(status 301\)") as caught:
+        Line(url, "a-token").ask("GET", "/health")
+
+    assert caught.value.hint.startswith("It points to https://bus.example/: ")
+
+
+def test_a_proxy_may_have_handed_the_request_to_a_bus_that_has_stored_it() -> None:
+    html = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 6\r\n\r\n<html>"
+
+    with answering(html) as url, pytest.raises(HungUp, match=r"no bus \(status 502\)"):
+        Line(url).ask("POST", "/inbound", {"action": "fakejob"})
+
+
+@pytest.mark.parametrize(
+    ("status", "given", "pause"),
+    [
+        ("429 Slower", "7", 7.0),
+        ("429 Slower", "0", 1.0),
+        ("429 Slower", "Wed, 21 Oct 2026 07:28:00 GMT", 5.0),
+        ("503 Later", "\u00b2", 5.0),
+        ("403 Never", "", 0.0),
+    ],
+)
+def test_a_refusal_is_worth_a_second_try_after_what_it_says(status: str, given: str, pause: float) -> None:
+    answer = f"HTTP/1.1 {status}\r\nRetry-After: {given}\r\nContent-Length: 2\r\n\r\n{{}}"
+
+    with answering(answer.encode("latin-1")) as url, pytest.raises(Refused) as caught:
+        Line(url).ask("GET", "/health")
+
+    assert caught.value.retry_after == pause
+
+
+def test_no_proxy_of_the_environment_comes_between(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+
+    assert Line(served.url).ask("GET", "/health")["accepting"] is True
 
 
 def test_a_request_is_signed_as_the_documentation_has_it() -> None:
@@ -172,7 +215,13 @@ def test_what_no_header_can_hold_is_refused_before_anything_is_sent(
     assert served.asked == []
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8000", "ftp://a", "http://a/b", "http://u:p@a", "http://a:x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "localhost:8000", "ftp://a", "http://a/b", "http://u:p@a", "http://a:x"),
+        *("http://a:0", "http://a:65536", "http://a..b", f"http://{'a' * 64}.example", "http://[::1]:99999"),
+    ],
+)
 def test_what_is_no_url_of_a_bus_is_said_to_be_none(url: str) -> None:
     with pytest.raises(BadInput, match="is no url of a bus"):
         checked_url(url)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client.errors import BadInput
-from client.params import call_of, params_of
+from client.params import call_of, params_of, text_of
 
 SCHEMA = {
     "properties": {
@@ -26,7 +26,7 @@ SCHEMA = {
 
 
 def read(*words: str, whole: str = "") -> dict[str, Any]:
-    return params_of(words, whole, lambda: SCHEMA)
+    return params_of(words, text_of(whole), lambda: SCHEMA)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_a_whole_object_comes_as_text_from_a_file_or_from_standard_input(
         (["a=1"], '{"a": 1}', "The param 'a' is given twice"),
         ([], "[1]", "--params: it is JSON, and no object"),
         ([], "{", "--params: "),
+        ([], '{"a":' * 100_000, "--params: "),
         ([], "@/nowhere", "--params: /nowhere: "),
+        ([], "@/dev/null", "--params: /dev/null is empty"),
     ],
 )
 def test_what_is_no_param_is_said_with_the_remedy(words: list[str], whole: str, said: str) -> None:

@@ -11,6 +11,11 @@ from client.progress import Progress
 from tests.fakes import FakeClock
 
 
+@pytest.fixture(autouse=True)
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+
+
 class Terminal(io.StringIO):
     """A stream that is a terminal, or is none."""
 
@@ -82,6 +87,38 @@ def test_elsewhere_each_change_is_a_line() -> None:
         "   25 s  running  ░░░░░░░░░░░░░░░░░░░░░░░░   0%",
         "   26 s  running  ██████░░░░░░░░░░░░░░░░░░  25%  page 1 of 4",
     ]
+
+
+def test_no_line_is_wider_than_the_terminal_since_only_one_row_could_be_written_over() -> None:
+    terminal = Terminal(live=True)
+    progress = Progress(terminal, FakeClock())
+
+    progress.watch(job("running", 0.5, "字" * 100))
+    progress.watch(job("running", 0.6, "x" * 100))
+
+    first, second = terminal.getvalue().split("\r\033[K")
+    assert first == "    0 s  running  ████████████░░░░░░░░░░░░  50%  " + "字" * 15
+    assert len(second) == 79
+
+
+def test_a_terminal_shows_the_time_that_passes_though_nothing_happens() -> None:
+    terminal, clock = Terminal(live=True), FakeClock()
+    progress = Progress(terminal, clock)
+
+    for _ in range(3):
+        progress.watch(job("running"))
+        clock.advance(1)
+
+    assert terminal.screen() == ["    2 s  running"]
+
+
+def test_a_terminal_that_can_do_nothing_gets_a_line_for_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal(live=True)
+
+    waited_for_a_job(terminal)
+
+    assert "\r" not in terminal.getvalue()
 
 
 def test_what_is_the_same_is_not_said_again() -> None:

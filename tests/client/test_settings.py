@@ -17,6 +17,16 @@ NIGHT = '[machines.night]\nproject = "my-project"\nzone = "europe-west1-b"\ninst
 HERE = '[machines.here]\nurl = "http://127.0.0.1:8001/"\n'
 
 
+SIGNING = "aafai_0a1b2c3d_" + "x" * 43
+
+
+def a_token_file(folder: Path, text: str, mode: int = 0o600) -> Path:
+    path = folder / "token"
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     return {"AAFAI_CLIENT_FILE": str(tmp_path / "client.toml"), "HOME": str(tmp_path)}
@@ -61,15 +71,15 @@ def test_an_option_counts_for_more_than_the_environment_and_that_for_more_than_t
 def test_a_machine_has_a_token_of_its_own_or_that_of_the_environment(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "token").write_text("from-a-file\n")
+    a_token_file(tmp_path, f"{SIGNING}\n")
     written(environ, f'{NIGHT}token_file = "{tmp_path}/token"\nsigns = true\n{HERE}')
 
     night = find_target(environ | {"AAFAI_TOKEN": "from-the-environment"}, machine="night")
     here = find_target(environ | {"AAFAI_TOKEN": "from-the-environment"}, machine="here")
 
-    assert (night.token, night.signs) == ("from-a-file", True)
+    assert (night.token, night.signs) == (SIGNING, True)
     assert (here.token, here.signs) == ("from-the-environment", False)
-    assert "from-a-file" not in repr(night)
+    assert SIGNING not in repr(night)
 
 
 def test_a_file_that_others_may_read_must_not_hold_a_token(environ: dict[str, str]) -> None:
@@ -83,6 +93,21 @@ def test_a_file_that_others_may_read_must_not_hold_a_token(environ: dict[str, st
 
     assert caught.value.hint == f"Type: chmod 600 {path}"
     assert find_target(environ).token == "a-token"
+
+
+@pytest.mark.parametrize(
+    ("text", "mode", "said"),
+    [("a-token", 0o644, "is a token, and others may read it"), ("\n", 0o600, "it is empty")],
+)
+def test_a_token_of_a_file_is_nobody_elses_and_is_one(
+    environ: dict[str, str], tmp_path: Path, text: str, mode: int, said: str
+) -> None:
+    a_token_file(tmp_path, text, mode)
+
+    with pytest.raises(BadInput, match=said) as caught:
+        find_target(written(environ, f'{HERE}token_file = "{tmp_path}/token"'))
+
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -121,6 +146,9 @@ def test_what_is_wrong_in_the_file_is_named_with_its_remedy(
     ("variables", "said"),
     [
         ({"AAFAI_PORT": "x"}, "AAFAI_PORT"),
+        ({"AAFAI_PORT": "99999"}, "AAFAI_PORT: it must be a whole number from 1 to 65535, and not 99999"),
+        ({"AAFAI_CLIENT_SIGNS": "ture"}, "AAFAI_CLIENT_SIGNS: it must be true or false, and not 'ture'"),
+        ({"AAFAI_CLIENT_SIGNS": "yes", "AAFAI_TOKEN": "a-token"}, "The token cannot sign requests"),
         ({"AAFAI_CLIENT_INSTANCE": "bus"}, "AAFAI_CLIENT_INSTANCE: 'bus' is no machine"),
         ({"AAFAI_CLIENT_INSTANCE": "my-project/nowhere/bus"}, "AAFAI_CLIENT_INSTANCE: zones must"),
         ({"AAFAI_CLIENT_URL": "bus.example"}, "AAFAI_CLIENT_URL: url is wrong"),
@@ -142,8 +170,7 @@ def test_the_file_is_where_settings_are_at_home(tmp_path: Path) -> None:
 
 
 def test_the_example_can_be_read(environ: dict[str, str], tmp_path: Path) -> None:
-    token = tmp_path / "token"
-    token.write_text("a-token")
+    token = a_token_file(tmp_path, SIGNING)
     written(environ, EXAMPLE.replace("~/.config/aafai-bus/night.token", str(token)))
 
     target: Any = find_target(environ)
