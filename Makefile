@@ -100,7 +100,7 @@ browser:
 	@tools/system-packages chromium chromedriver
 
 programs:
-	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare redis-server node npm espeak-ng flac lame oggenc
+	@tools/system-packages curl systemd-analyze mkfs.xfs mkfs.ext4 strace unshare redis-server node npm espeak-ng flac lame oggenc shellcheck zsh fish
 
 servers:
 	@tools/system-packages redis-server postgres gcc mkfs.ext4 mkfs.xfs

@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 LARGEST = 1 << 20
 #: Seconds for which a file must lie still before it is read, and after which one that is no JSON is refused.
 SETTLED, GIVEN_UP = 1.0, 10.0
+#: Files that are taken in before others have their turn: results are published in between.
+AT_ONCE = 100
 
+_LATER = (EngineUnavailable, QueueFull, ShuttingDown)  # What is no fault of a file.
 _SHOWN = 200  # characters of a name that events tell
 
 
@@ -44,40 +47,60 @@ class Mailbox:
         self._submit = submit
         self._clock = clock
         self._events = events
+        #: The names of files that could not be settled the last time.
+        self._failing: set[str] = set()
 
-    def take_in(self) -> None:
-        """Take in what lies there. Raises MirrorFailed; the rest is taken in the next time.
+    def take_in(self) -> bool:
+        """Take in what lies there, so many files at most; return whether more are to be taken in at once.
 
-        So is everything when jobs cannot be stored, because that is no fault of the files.
+        Raises MirrorFailed, or whatever else befell a file: that one comes last the next time, after all
+        others. Everything stays while jobs cannot be stored, because that is no fault of the files.
         """
-        for left in self._mirror.left():
-            if left.name.startswith(".") or not left.name.endswith(".json") or self._age(left) < SETTLED:
-                continue
+        lying = [left for left in self._mirror.left() if self._is_ready(left)]
+        self._failing.intersection_update(left.name for left in lying)
+        taken = 0
+        for left in sorted(lying, key=lambda left: left.name in self._failing):
+            if taken == AT_ONCE:
+                return True
+            self._failing.add(left.name)
             try:
-                self._take(left)
-            except MirrorFailed:
-                raise
-            except (EngineUnavailable, QueueFull, ShuttingDown):
-                return
-            except BusError as error:
-                self._refuse(left, error)
+                taken += self._settle(left)
+            except _LATER:
+                return False
+            self._failing.discard(left.name)
+        return False
 
-    def _take(self, left: Left) -> None:
+    def _is_ready(self, left: Left) -> bool:
+        is_job_file = left.name.endswith(".json") and not left.name.startswith(".")
+        return is_job_file and self._age(left) >= SETTLED
+
+    def _settle(self, left: Left) -> bool:
+        """Return whether a file has become a job or been put aside; one that changes is given time."""
+        try:
+            return self._take(left)
+        except (MirrorFailed, *_LATER):
+            raise
+        except BusError as error:
+            self._refuse(left, error)
+            return True
+
+    def _take(self, left: Left) -> bool:
         _refuse_strange(left)
         content = self._mirror.get(left)
         if content is None:
-            return
+            return False
         try:
             document = parse(content)
         except BadJson:
             if self._age(left) < GIVEN_UP:  # Until then it may still be being copied.
-                return
+                return False
             raise
         job = self._submit(_keyed(document, left.name, content))
         receipt = receipt_view(left.name, job, now=self._clock.now())
         put_document(self._mirror, receipt_path(left.name), receipt)
         self._mirror.remove(left)
         self._publish("system.mail_taken", left, job_id=job.id)
+        return True
 
     def _refuse(self, left: Left, error: BusError) -> None:
         receipt = refusal_view(left.name, error, now=self._clock.now())

@@ -66,7 +66,10 @@ class Mirror(Protocol):
         ...
 
     def get(self, left: Left) -> bytes | None:
-        """Return the content of what lies in the mailbox; None when it has gone or changed meanwhile."""
+        """Return the content of what lies in the mailbox; None when it has gone or changed meanwhile.
+
+        Raises InvalidRequest when nobody but its owner may read it.
+        """
         ...
 
     def remove(self, left: Left) -> None:
@@ -74,5 +77,5 @@ class Mirror(Protocol):
         ...
 
     def put_aside(self, left: Left) -> None:
-        """Move something from the mailbox to the folder of what was refused, unless it has gone."""
+        """Move something to the folder of what was refused, unless it has gone or changed meanwhile."""
         ...

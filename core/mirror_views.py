@@ -11,8 +11,9 @@ from core.job_files import JobFile
 from core.jobs import Job, Json, State
 from core.mirror import FILES, RECEIPTS, RESULTS
 
-#: A file longer than this, in bytes, is named and not published.
-LARGEST_FILE = 1 << 30
+#: Files longer than this, or whose names are, in bytes, are named and not published: a bucket takes 1,024
+#: for a name with all that is above it, and no line break in it.
+LARGEST_FILE, LONGEST_NAME = 1 << 30, 512
 
 _STATUS: Mapping[State, str] = {
     State.SUCCEEDED: "complete",
@@ -55,6 +56,11 @@ def file_path(job_id: str, name: str) -> str:
     return f"{FILES}/{job_id}/{name}"
 
 
+def is_published(file: JobFile) -> bool:
+    """Return whether every mirror can take a file; if not, its status tells of it all the same."""
+    return file.size <= LARGEST_FILE and len(file.name.encode()) <= LONGEST_NAME and "\r" not in file.name
+
+
 def receipt_path(name: str) -> str:
     """Return where in the mirror it is told what became of something in the mailbox."""
     return f"{RECEIPTS}/{name}"
@@ -84,8 +90,8 @@ def _answer(job: Job) -> dict[str, Json]:
 
 
 def _file_view(job_id: str, file: JobFile) -> dict[str, Json]:
-    """Return what is told of a file; its path is null when it is too large to be published."""
-    path = file_path(job_id, file.name) if file.size <= LARGEST_FILE else None
+    """Return what is told of a file; its path is null when it is not published."""
+    path = file_path(job_id, file.name) if is_published(file) else None
     return {"name": file.name, "size": file.size, "content_type": file.content_type, "path": path}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from core.job_files import JobFile, files_in, opened
 from core.jobs import Job, Json
 from core.mirror import STATUSES, Mirror
-from core.mirror_views import LARGEST_FILE, encoded, file_path, result_path, result_view, status_view
+from core.mirror_views import encoded, file_path, is_published, result_path, result_view, status_view
 
 _JSON = "application/json"
 
@@ -21,9 +21,8 @@ def publish(job: Job, mirror: Mirror, downloads: Path) -> None:
     Whoever finds the status of a job finds all the rest of it.
     """
     files = list(files_in(downloads / job.id))
-    for file in files:
-        if file.size <= LARGEST_FILE:
-            _put_file(job.id, file, mirror, downloads)
+    for file in filter(is_published, files):
+        _put_file(job.id, file, mirror, downloads)
     put_document(mirror, result_path(job.id), result_view(job))
     put_document(mirror, f"{STATUSES}/{job.id}.json", status_view(job, files))
 

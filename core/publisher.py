@@ -7,7 +7,7 @@ a whole, so a crash is made good by comparing the mirror with the store.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,19 +81,14 @@ class Publisher:
     def round(self) -> float:
         """Publish and take in what there is; return the seconds until the next round is due.
 
-        What fails is told once, and tried again after a rest.
+        What fails keeps nothing else from being done; it is told once, and tried again after a rest.
         """
         now = self.clock.monotonic()
         if now < self._rest_until:
             return self._rest_until - now
-        try:
-            self._look_around(now)
-            self._publish_all()
-            self._take_in(now)
-        except (BusError, OSError) as error:
-            return self._rest(now, str(error))
-        except Exception as error:  # noqa: BLE001  Whatever it was, others are still to be published.
-            return self._rest(now, f"{type(error).__name__}: {error}")
+        steps = (self._look_around, self._publish_all, self._take_in)
+        if [step for step in steps if not self._goes_well(step)]:
+            return self._rest(now)
         self._failures = 0
         self._announcer.forget()
         return max(0.0, min(self._next_look, self._next_mail) - self.clock.monotonic())
@@ -123,15 +118,26 @@ class Publisher:
         except OSError as error:
             self._announcer.warn(f"After a crash the mirror may lack results: {error}.")
 
-    def _rest(self, now: float, message: str) -> float:
+    def _goes_well(self, step: Callable[[], None]) -> bool:
+        try:
+            step()
+        except (BusError, OSError) as error:
+            self._announcer.say_once("system.mirror_failed", str(error))
+        except Exception as error:  # noqa: BLE001  Whatever it was, there is more to be done.
+            self._announcer.say_once("system.mirror_failed", f"{type(error).__name__}: {error}")
+        else:
+            return True
+        return False
+
+    def _rest(self, now: float) -> float:
         rest = min(_LONGEST_REST, _FIRST_REST * 2.0 ** min(self._failures, 10))
         self._failures += 1
         self._rest_until = now + rest
-        self._announcer.say_once("system.mirror_failed", message)
         return rest
 
-    def _look_around(self, now: float) -> None:
+    def _look_around(self) -> None:
         """Find what was never published, when some process has died or the mirror is a new one."""
+        now = self.clock.monotonic()
         if now < self._next_look:
             return
         left_behind = self.publishers.left_behind()
@@ -152,14 +158,13 @@ class Publisher:
             query = Query(states=ENDED, limit=_PAGE, cursor=page.next_cursor) if page.next_cursor else None
 
     def _publish_all(self) -> None:
-        while self._waiting:
-            for job_id, until in self._waiting.copy().items():
-                try:
-                    self._publish(job_id)
-                except BaseException:
-                    self._waiting[job_id] = self._waiting.pop(job_id, until)  # Others go first the next time.
-                    raise
-                self._waiting.pop(job_id, None)
+        for job_id, until in self._waiting.copy().items():  # What ends meanwhile has rung the bell.
+            try:
+                self._publish(job_id)
+            except BaseException:
+                self._waiting[job_id] = self._waiting.pop(job_id, until)  # Others go first the next time.
+                raise
+            self._waiting.pop(job_id, None)
 
     def _publish(self, job_id: str) -> None:
         try:
@@ -168,9 +173,10 @@ class Publisher:
             return  # There is nothing to tell, and never will be.
         publish(job, self.mirror, self.downloads)
 
-    def _take_in(self, now: float) -> None:
+    def _take_in(self) -> None:
+        now = self.clock.monotonic()
         if self.mailbox is None or self._stopped:
             self._next_mail = float("inf")
         elif now >= self._next_mail:
-            self.mailbox.take_in()
-            self._next_mail = now + self.mirror.interval
+            more = self.mailbox.take_in()
+            self._next_mail = now if more else now + self.mirror.interval

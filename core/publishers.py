@@ -18,7 +18,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-_MARK = re.compile(r"\d+-[0-9a-f]{16}")
+_MARK, _PLACE = re.compile(r"\d+-[0-9a-f]{16}"), "place"
 
 
 class Publishers:
@@ -64,15 +64,20 @@ class Publishers:
     def is_new(self) -> bool:
         """Return whether nothing was published into this very mirror before."""
         try:
-            return (self._folder / "place").read_text(encoding="utf-8") != f"{self._place}\n"
+            return (self._folder / _PLACE).read_text(encoding="utf-8") != f"{self._place}\n"
         except FileNotFoundError:
             return True
 
     def forget(self, marks: list[Path]) -> None:
         """Note that what these processes left, and all before this mirror, is known to this one."""
-        (self._folder / "place").write_text(f"{self._place}\n", encoding="utf-8")
+        (self._folder / _PLACE).write_text(f"{self._place}\n", encoding="utf-8")
         for mark in marks:
             mark.unlink(missing_ok=True)
+
+
+def forget_place(folder: Path) -> None:
+    """Have whatever mirror comes next looked through, because jobs end without one. Raises OSError."""
+    (folder / _PLACE).unlink(missing_ok=True)
 
 
 def _is_dead(mark: Path) -> bool:

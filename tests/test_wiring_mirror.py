@@ -114,6 +114,21 @@ def test_a_drained_kernel_has_published_all(settings: dict[str, str], mirror: Pa
     assert [path.name for path in (tmp_path / "queues" / "mirror").iterdir()] == ["place"]
 
 
+def test_what_ended_while_no_mirror_was_set_is_published_when_it_is_again(
+    a_kernel: Callable[..., Kernel], mirror: Path
+) -> None:
+    a_kernel().drain()
+    between = a_kernel(AAFAI_MIRROR="")
+    missed = between.bus.submit(Submission(action="echo", params={"password": ""}))
+    between.bus.wait(missed.id, 30)
+    between.drain()
+
+    a_kernel()
+
+    status = await_file(mirror / "statuses" / f"{missed.id}.json")
+    assert json.loads(status)["status"] == "complete"
+
+
 def test_without_a_mirror_there_is_no_publisher_and_nothing_of_it_is_loaded(settings: dict[str, str]) -> None:
     program = (
         "import sys; from config import Config; from wiring import assemble;"

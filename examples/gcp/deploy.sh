@@ -10,6 +10,7 @@
 #     --sources=CIDR   which addresses may speak to the bus, with commas between; needed
 #     --zone=Z         europe-west1-b           --name=N      aafai-bus, of the machine and all that belongs to it
 #     --machine=TYPE   e2-small                 --disk=GB     20
+#     --disk-type=TYPE pd-balanced; pd-standard is slower, and costs less than half
 #     --bucket=B       for the mirror and the mailbox; P-N
 #     --repository=URL where the machine gets the bus from; that of this checkout
 #     --version=V      a branch, tag or commit of it; the commit of this checkout
@@ -19,7 +20,8 @@ set -eu
 export CLOUDSDK_CORE_DISABLE_PROMPTS=1
 
 here=$(cd "$(dirname "$0")" && pwd)
-project='' sources='' zone=europe-west1-b name=aafai-bus machine=e2-small disk=20 bucket='' spot='' dry_run='' clients=''
+project='' sources='' zone=europe-west1-b name=aafai-bus machine=e2-small disk=20 disk_type=pd-balanced
+bucket='' spot='' dry_run='' clients=''
 repository=$(git -C "$here" remote get-url origin 2>/dev/null || echo '')
 version=$(git -C "$here" rev-parse HEAD 2>/dev/null || echo main)
 
@@ -46,6 +48,7 @@ for option; do
         --name=*) name=$value ;;
         --machine=*) machine=$value ;;
         --disk=*) disk=$value ;;
+        --disk-type=*) disk_type=$value ;;
         --bucket=*) bucket=$value ;;
         --repository=*) repository=$value ;;
         --version=*) version=$value ;;
@@ -62,6 +65,7 @@ must_be zone "$zone" '[a-z]+-[a-z]+[0-9]+-[a-z]' 'a zone such as europe-west1-b.
 must_be name "$name" '[a-z][a-z0-9-]{4,28}[a-z0-9]' 'six to thirty small letters, digits and hyphens.'
 must_be machine "$machine" '[a-z][a-z0-9-]+' 'a machine type such as e2-small.'
 must_be disk "$disk" '[0-9]{2,5}' 'a number of GB, ten at least.'
+must_be disk-type "$disk_type" '[a-z][a-z0-9-]+' 'a type such as pd-standard.'
 must_be bucket "$bucket" '[a-z0-9][a-z0-9-]{1,61}[a-z0-9]' 'a name of small letters, digits and hyphens.'
 must_be repository "$repository" 'https://[A-Za-z0-9.-]+(:[0-9]+)?/[A-Za-z0-9._/~-]+' \
     'the https:// URL of a git repository that needs no password.'
@@ -109,34 +113,44 @@ secretmanager.googleapis.com storage.googleapis.com $in_project"
 # The machine's own account: it may do what the bus does, and nothing else in the project.
 unless "gcloud iam service-accounts describe $account $in_project" "gcloud iam service-accounts create $name $in_project"
 role aafaiBusAlarm cloudscheduler.jobs.get,cloudscheduler.jobs.create,cloudscheduler.jobs.update,cloudscheduler.jobs.enable,cloudscheduler.jobs.pause
-role aafaiBusMachine compute.instances.get,compute.instances.start,compute.instances.stop,compute.instances.resume,compute.instances.suspend
+role aafaiBusMachine compute.instances.start,compute.instances.stop,compute.instances.resume,compute.instances.suspend
 grant "gcloud projects add-iam-policy-binding $project $member --role=projects/$project/roles/aafaiBusAlarm --condition=None"
 # The job of Cloud Scheduler starts the machine in the name of that account, which must be allowed to lend it.
 grant "gcloud iam service-accounts add-iam-policy-binding $account $in_project $member --role=roles/iam.serviceAccountUser"
 
-# The mirror: results are read there, and jobs left, while the machine is off. What is older than a month goes.
+# The mirror: results are read there, and jobs left, while the machine is off.
 unless "gcloud storage buckets describe gs://$bucket $in_project" \
     "gcloud storage buckets create gs://$bucket $in_project --location=$region --uniform-bucket-level-access --public-access-prevention"
-run "gcloud storage buckets update gs://$bucket $in_project --lifecycle-file=$here/lifecycle.json"
+# What the bus has written there goes after a month; what else lies in that bucket, and jobs that wait, stay. A bucket
+# that has rules of its own keeps them.
+prefixes=$(printf ', "%s"' "$name/results/" "$name/statuses/" "$name/files/" "$name/receipts/" "$name/refused/")
+rule="{\"rule\": [{\"action\": {\"type\": \"Delete\"}, \"condition\": {\"age\": 31, \"matchesPrefix\": [${prefixes#, }]}}]}"
+run "rules=\$(mktemp) && echo '$rule' >\"\$rules\""
+unless "gcloud storage buckets describe gs://$bucket $in_project --format='value(lifecycle_config)' | grep ." \
+    "gcloud storage buckets update gs://$bucket $in_project --lifecycle-file=\"\$rules\""
+run "rm \"\$rules\""
 grant "gcloud storage buckets add-iam-policy-binding gs://$bucket $in_project $member --role=roles/storage.objectUser"
 
 # The token never stands in a file here, in an argument or in the machine's metadata.
 unless "gcloud secrets describe $name-token $in_project" \
-    "openssl rand -hex 32 | tr -d '\\n' | gcloud secrets create $name-token $in_project --replication-policy=automatic --data-file=-"
+    "od -An -N32 -tx1 /dev/urandom | tr -d ' \\n' | gcloud secrets create $name-token $in_project --replication-policy=automatic --data-file=-"
 grant "gcloud secrets add-iam-policy-binding $name-token $in_project $member --role=roles/secretmanager.secretAccessor"
 
-# Two doors: the bus for those addresses, and SSH for whoever Google's proxy has let in.
+# Two doors: the bus for those addresses, and SSH for whoever Google's proxy has let in. What the network lets in by
+# itself, at the least priority of all, is shut out.
 unless "gcloud compute firewall-rules describe $name $in_project" \
     "gcloud compute firewall-rules create $name $in_project --allow=tcp:8000 --source-ranges=$sources --target-service-accounts=$account"
 run "gcloud compute firewall-rules update $name $in_project --source-ranges=$sources"
 unless "gcloud compute firewall-rules describe $name-ssh $in_project" \
     "gcloud compute firewall-rules create $name-ssh $in_project --allow=tcp:22 --source-ranges=35.235.240.0/20 --target-service-accounts=$account"
+unless "gcloud compute firewall-rules describe $name-shut $in_project" \
+    "gcloud compute firewall-rules create $name-shut $in_project --action=deny --rules=all --priority=65000 --target-service-accounts=$account"
 
 metadata="--metadata=aafai-repository=$repository,aafai-version=$version,aafai-token-secret=$name-token,aafai-mirror=gs://$bucket/$name,aafai-alarm=gcp-scheduler:$name,enable-oslogin=TRUE"
 files="--metadata-from-file=startup-script=$here/start.sh,user-data=$here/cloud-init.yaml"
 unless "gcloud compute instances describe $name $in_zone" \
     "gcloud compute instances create $name $in_zone --machine-type=$machine --image-family=debian-12 --image-project=debian-cloud \
---boot-disk-size=${disk}GB --boot-disk-type=pd-balanced --service-account=$account --scopes=cloud-platform --shielded-secure-boot$spot $metadata $files"
+--boot-disk-size=${disk}GB --boot-disk-type=$disk_type --service-account=$account --scopes=cloud-platform --shielded-secure-boot$spot $metadata $files"
 run "gcloud compute instances add-metadata $name $in_zone $metadata $files"
 grant "gcloud compute instances add-iam-policy-binding $name $in_zone $member --role=projects/$project/roles/aafaiBusMachine"
 

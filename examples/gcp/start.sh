@@ -14,9 +14,16 @@ attribute() {
 exec 9>/run/aafai-bus-install.lock
 flock 9
 if [ -e /var/lib/aafai-bus/installed ]; then exit 0; fi
+# There is no bus yet, and no watchdog: what cannot be installed within an hour must not keep the machine on.
+shutdown --no-wall -h +60
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq install -y --no-install-recommends ca-certificates curl git
-if [ ! -d /opt/aafai-bus/.git ]; then git clone --quiet "$(attribute aafai-repository)" /opt/aafai-bus; fi
+if [ ! -d /opt/aafai-bus ]; then
+    rm -rf /opt/aafai-bus.part
+    git clone --quiet "$(attribute aafai-repository)" /opt/aafai-bus.part
+    mv /opt/aafai-bus.part /opt/aafai-bus
+fi
 git -C /opt/aafai-bus checkout --quiet "$(attribute aafai-version)"
-exec /opt/aafai-bus/examples/gcp/install.sh
+/opt/aafai-bus/examples/gcp/install.sh
+shutdown -c

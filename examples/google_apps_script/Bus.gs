@@ -82,19 +82,29 @@ function busAsked_(url, method, target, body) {
  * @returns {Answer}
  */
 function asked_(url, options) {
-  let response;
-  try {
-    response = UrlFetchApp.fetch(url, { ...options, muteHttpExceptions: true, followRedirects: false });
-  } catch (error) {
-    return { code: 0, body: null, problem: error instanceof Error ? error.message : String(error), retryAfter: 5 };
-  }
+  const response = fetched_(url, options);
+  if (typeof response === "string") return { code: 0, body: null, problem: response, retryAfter: 5 };
   const code = response.getResponseCode();
   const headers = /** @type {Object<string, string>} */ (response.getHeaders());
-  const retryAfter = Math.min(60, Number(headers["Retry-After"] || headers["retry-after"]) || 5);
+  const seconds = Number(headers["Retry-After"] || headers["retry-after"]) || 5;
+  const retryAfter = Math.min(60, Math.max(1, seconds));
   try {
-    return { code, body: JSON.parse(response.getContentText()), problem: `status ${code}`, retryAfter };
+    return { code, body: JSON.parse(response.getContentText("UTF-8")), problem: `status ${code}`, retryAfter };
   } catch {
     return { code, body: null, problem: `status ${code}, and no JSON`, retryAfter };
+  }
+}
+
+/**
+ * Return what came back from an address, whatever its status; a text that says why when nobody answered.
+ * @param {string} url
+ * @param {GoogleAppsScript.URL_Fetch.URLFetchRequestOptions} options
+ */
+function fetched_(url, options) {
+  try {
+    return UrlFetchApp.fetch(url, { ...options, muteHttpExceptions: true, followRedirects: false });
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
 }
 
@@ -152,7 +162,7 @@ function attempted_(rows) {
   try {
     const step = stepTowardsBus_();
     if (step.url === "") return step;
-    return sent_(step.url, [...submissionsOf_(rows).values()]);
+    return sent_(step.url, [...submissionsOf_(allRows_(true).filter(isWaiting_)).values()]);
   } catch (error) {
     if (!(error instanceof Impossible)) throw error;
     saying_(error.message);
@@ -208,7 +218,7 @@ function outcomeOf_(job, bucket) {
 function whyNot_(answer) {
   const { code, message, hint } = answer.body || {};
   if (answer.code === 0) return `The bus cannot be reached: ${answer.problem}`;
-  if (answer.code === 401 || answer.code === 403) {
+  if ([401, 403].includes(answer.code) && !isPassing_(answer)) {
     return `The bus refuses the token (${code || answer.code}): ${message || ""} Check AAFAI_SIGNING_TOKEN.`;
   }
   return `The bus answers: ${[message || answer.problem, hint].filter(Boolean).join(" ")}`;

@@ -12,7 +12,10 @@ function resultOf_(action, params) {
   const submission = { action, params, idempotency_key: marked_(action).key };
   const submit = (/** @type {string} */ url) => busAsked_(url, "post", "/inbound", submission);
   const { job_id } = repeated_(deadline, () => submit(busBy_(deadline)));
-  const ask = (/** @type {string} */ url) => busAsked_(url, "get", `/outbound?job_id=${job_id}&wait=20`);
+  const ask = (/** @type {string} */ url) =>
+    url === ""
+      ? { code: 0, body: null, problem: problem_(), retryAfter: 15 }
+      : busAsked_(url, "get", `/outbound?job_id=${job_id}&wait=20`);
   for (;;) {
     const job = repeated_(deadline, () => ask(addressNow_()));
     if (job.status === "complete") return job.result;
@@ -24,7 +27,7 @@ function resultOf_(action, params) {
 /** Return the address of a bus that accepts jobs. @param {number} deadline */
 function busBy_(deadline) {
   const lock = LockService.getScriptLock();
-  lock.waitLock(30 * 1000);
+  if (!lock.tryLock(30 * 1000)) throw new Impossible("Another run is starting the machine. Try again in a moment.");
   try {
     for (;;) {
       const step = stepTowardsBus_();

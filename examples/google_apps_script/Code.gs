@@ -35,7 +35,7 @@ function runSelectedRows() {
 /** Ask now how all jobs stand, those of rows that were given up too. */
 function refreshNow() {
   plainly_(() => {
-    reviveRows_();
+    withDocument_(reviveRows_);
     return advanced_(PATIENCE) ? told_(allRows_()) : "Another run is at it: the rows will change in a moment.";
   });
 }

@@ -25,25 +25,27 @@ function filesLink_(bucket, jobId) {
 function savedFilesOf_(url, row) {
   const path = `/api/jobs/${row.jobId}/files`;
   const answer = busAsked_(url, "get", path);
-  if (answer.code !== 200) throw new Impossible(whyNot_(answer));
-  const lines = answer.body.files.map((/** @type {{name: string, size: number, type: string}} */ file) => {
-    if (file.size > LARGEST_COPY) return `${file.name}: ${file.size} bytes are too many for a script`;
-    const target = `${path}/${file.name.split("/").map(encodeURIComponent).join("/")}`;
-    return copied_(url, target, file);
-  });
-  row.sheet.getRange(row.place, row.column + 3).setValue(cell_(lines.join("\n") || "(none)"));
+  if (answer.code !== 200 && answer.code !== 404) throw new Impossible(whyNot_(answer));
+  /** @type {{name: string, size: number, type: string}[]} */
+  const files = answer.body?.files || [];
+  const lines = answer.code === 404 ? [whyNot_(answer)] : files.map((file) => copied_(url, path, file));
+  // Copying takes long: the row may stand elsewhere by now.
+  const now = allRows_().find((one) => one.key === row.key);
+  if (now) now.sheet.getRange(now.place, now.column + 4).setValue(cell_(lines.join("\n") || "(none)"));
   return true;
 }
 
 /**
- * Copy one file and return its link.
- * @param {string} url
- * @param {string} target
- * @param {{name: string, type: string}} file
+ * Copy one file and return its link, or why it was not copied.
+ * @param {string} url of the bus
+ * @param {string} path of the files of the job
+ * @param {{name: string, size: number, type: string}} file
  */
-function copied_(url, target, file) {
-  const headers = credentials_(url, "GET", target, "");
-  const response = UrlFetchApp.fetch(url + target, { headers, muteHttpExceptions: true, followRedirects: false });
+function copied_(url, path, file) {
+  if (file.size > LARGEST_COPY) return `${file.name}: ${file.size} bytes are too many for a script`;
+  const target = `${path}/${file.name.split("/").map(encodeURIComponent).join("/")}`;
+  const response = fetched_(url + target, { headers: credentials_(url, "GET", target, "") });
+  if (typeof response === "string") return `${file.name}: ${response}`;
   if (response.getResponseCode() !== 200) return `${file.name}: status ${response.getResponseCode()}`;
   const created = driven_(
     "post",

@@ -38,12 +38,10 @@ function stepTowardsBus_() {
 function addressNow_() {
   const fixed = setting_("AAFAI_URL").replace(/\/+$/, "");
   if (fixed !== "") return fixed;
-  const { body } = computed_("get", `instances/${needed_("AAFAI_INSTANCE")}`);
-  if (!body || body.status !== "RUNNING") {
-    saying_(body ? "The machine is off. It is not started merely to ask." : problem_());
-    return "";
-  }
-  return addressOf_(body);
+  const { body, step } = computed_("get", `instances/${needed_("AAFAI_INSTANCE")}`);
+  if (body && body.status === "RUNNING") return addressOf_(body);
+  saying_(step ? step.say : "The machine is off. It is not started merely to ask.");
+  return "";
 }
 
 /** @param {string} verb @returns {Step} */

@@ -9,6 +9,7 @@
  * @typedef {{url: string, operation: string, tries: number, notBefore: number, onSince: number}} State
  */
 
+const DAY = 24 * 60 * 60 * 1000;
 const DAILY_MINUTES = 90; // of all triggers together, for an account that is not a company's
 const GIVE_UP_STARTING = 60 * 60 * 1000;
 /** @type {State} */
@@ -74,9 +75,10 @@ function saying_(problem) {
 function setTrigger_() {
   const rows = allRows_();
   const old = tooOld_(rows);
-  settleRows_(old);
   const left = rows.filter((row) => !isEnded_(row) && !old.has(row.key));
+  // The trigger first: cells that nobody may write into do not keep it for ever.
   pollEvery_(left.length === 0 ? 0 : minutesFor_(left));
+  settleRows_(old);
   // Somebody may have marked rows while the trigger was being deleted.
   if (left.length === 0 && !allRows_().every(isEnded_)) pollEvery_(1);
   return rows;
@@ -121,14 +123,19 @@ function reviveRows_() {
 
 /** Return how many minutes triggers may still run today. */
 function triggerMinutesLeft_() {
-  const { day, spent } = recalled_("AAFAI_SPENT", { day: "", spent: 0 });
-  return DAILY_MINUTES - (day === today_() ? spent / 60000 : 0);
+  return DAILY_MINUTES - triggerTime_().spent / 60000;
 }
 
 /** Count the time that a trigger has run. @param {number} milliseconds */
 function spendTriggerTime_(milliseconds) {
-  const { day, spent } = recalled_("AAFAI_SPENT", { day: "", spent: 0 });
-  remember_("AAFAI_SPENT", { day: today_(), spent: (day === today_() ? spent : 0) + milliseconds });
+  const { since, spent } = triggerTime_();
+  remember_("AAFAI_SPENT", { since, spent: spent + milliseconds });
+}
+
+/** Return what triggers have spent, in milliseconds, and since when: a day of Google's begins with the first use. */
+function triggerTime_() {
+  const counted = recalled_("AAFAI_SPENT", { since: 0, spent: 0 });
+  return Date.now() - counted.since < DAY ? counted : { since: Date.now(), spent: 0 };
 }
 
 /**
@@ -143,8 +150,4 @@ function minutesFor_(rows) {
   const youngest = Math.min(...rows.map(ageOf_)) / 60000;
   const minutes = youngest < 15 ? 1 : youngest < 60 ? 5 : 10;
   return state_().url === "" ? Math.max(5, minutes) : minutes;
-}
-
-function today_() {
-  return Utilities.formatDate(new Date(), "America/Los_Angeles", "yyyy-MM-dd"); // Google counts by its own days.
 }

@@ -1,24 +1,20 @@
 // The sheet: which rows there are, what they ask for, and what became of them.
 //
-// The first row names the columns. Left of `status` stand the params, and `action` if rows differ in it; then come
+// The first row names the columns. Left of `key` stand the params, and `action` if rows differ in it; then come key,
 // status, job, result and files, side by side, which this script writes; what stands right of them is yours.
 
 /**
- * What a row says of itself. `column` is that of `status`; `key` is what the row is known by, wherever it is moved;
- * `jobId` is empty until it is sent.
- * @typedef {{sheet: GoogleAppsScript.Spreadsheet.Sheet, column: number, place: number, status: string, key: string,
- *            jobId: string}} Row
- */
-/** What a row is to say from now on; what is left out stays.
- * @typedef {{status: string, jobId?: string, result?: any, files?: string}} Outcome
+ * What a row says of itself. `column` is that of `key`, by which the row is known wherever it is moved; `jobId` is
+ * empty until it is sent; `params` are null where there are none, or were not read.
+ * @typedef {{sheet: GoogleAppsScript.Spreadsheet.Sheet, column: number, place: number, key: string, status: string,
+ *            jobId: string, params: Object<string, any> | null}} Row
  */
 /** What the bus is asked for.
  * @typedef {{action: string, params: Object<string, any>, idempotency_key: string, batch: string,
  *            callback_url?: string}} Submission
  */
 
-const OWN_COLUMNS = ["status", "job", "result", "files"];
-const LONGEST_CELL = 50000; // characters, Google's limit
+const OWN_COLUMNS = ["key", "status", "job", "result", "files"];
 const KEY = /^row-([0-9a-z]+)-[0-9a-f]{12}\.([a-z][a-z0-9_]*)$/;
 const ENDINGS = ["complete", "failed", "cancelled", "given up"];
 
@@ -46,16 +42,20 @@ function ageOf_(row) {
   return found ? Date.now() - parseInt(found[1], 36) : 0;
 }
 
-/** Return all rows with keys, of every sheet in which rows were marked. @returns {Row[]} */
-function allRows_() {
+/**
+ * Return all rows with keys, of every sheet in which rows were marked.
+ * @param {boolean} [isWhole] whether with their params
+ * @returns {Row[]}
+ */
+function allRows_(isWhole = false) {
   const known = knownSheets_();
   return SpreadsheetApp.getActiveSpreadsheet()
     .getSheets()
     .filter((sheet) => known.includes(sheet.getSheetId()))
-    .flatMap((sheet) => rowsOf_(sheet).filter((row) => row.key !== ""));
+    .flatMap((sheet) => rowsOf_(sheet, isWhole).filter((row) => row.key !== ""));
 }
 
-/** Return the rows that the selection touches, but for those that a filter hides. @returns {Row[]} */
+/** Return the rows that the selection touches, but for those that a filter hides, whole. @returns {Row[]} */
 function selectedRows_() {
   const sheet = SpreadsheetApp.getActiveSheet();
   const places = new Set();
@@ -64,7 +64,7 @@ function selectedRows_() {
     for (let place = Math.max(2, range.getRow()); place <= last; place++) places.add(place);
   }
   const isFiltered = sheet.getFilter() !== null;
-  return rowsOf_(sheet).filter(
+  return rowsOf_(sheet, true).filter(
     (row) => places.has(row.place) && !(isFiltered && sheet.isRowHiddenByFilter(row.place)),
   );
 }
@@ -77,75 +77,57 @@ function selectedRows_() {
 function markedRows_(action, needed) {
   const sheet = SpreadsheetApp.getActiveSheet();
   addOwnColumns_(sheet);
-  const missing = needed.filter((name) => !paramNames_(sheet).includes(name));
-  if (missing.length > 0) {
-    throw new Impossible(`${action} needs a column ${missing.join(", and one ")}, left of status.`);
-  }
-  const asked = paramsOf_(sheet);
-  const rows = selectedRows_().filter((row) => isEnded_(row) && asked(row.place) !== null);
-  const usual = action || setting_("AAFAI_ACTION");
-  /** @type {Map<number, Outcome & {key: string}>} */
-  const marks = new Map();
-  for (const row of rows) marks.set(row.place, marked_(action || String(asked(row.place)?.action || usual)));
+  refuseNames_(sheet, action, needed);
+  const rows = selectedRows_().filter((row) => isEnded_(row) && row.params !== null);
   if (rows.length === 0) return 0;
+  const usual = action || setting_("AAFAI_ACTION");
   // The trigger first: should this run be ended here, it finds nothing to do, or takes up what was marked.
   remember_("AAFAI_SHEETS", [...new Set([...knownSheets_(), sheet.getSheetId()])]);
   pollEvery_(1);
-  write_(sheet, rows[0].column, marks);
+  const marks = new Map();
+  for (const { place, params } of rows) {
+    const { key, status, result } = marked_(action || String(params?.action || usual));
+    marks.set(place, [key, status, "", cell_(result), ""]);
+  }
+  fill_(sheet, rows[0].column, marks);
+  // Google writes when it likes: whoever gets the lock next must see the keys.
+  SpreadsheetApp.flush();
   return rows.length;
 }
 
 /**
+ * Throw Impossible if a param that an action needs has no column, or two columns have one name.
+ * @param {GoogleAppsScript.Spreadsheet.Sheet} sheet
+ * @param {string} action
+ * @param {string[]} needed
+ */
+function refuseNames_(sheet, action, needed) {
+  const columns = columnNames_(sheet);
+  const names = columns.slice(0, ownColumn_(columns) - 1);
+  const missing = needed.filter((name) => !names.includes(name));
+  if (missing.length > 0) {
+    throw new Impossible(`${action} needs a column ${missing.join(", and one ")}, left of key.`);
+  }
+  const twice = names.find((name, index) => name !== "" && names.indexOf(name) !== index);
+  if (twice) throw new Impossible(`Two columns are named ${twice}: rename one, or leave its name empty.`);
+}
+
+/**
  * Return what waiting rows ask the bus for; a row whose key occurs twice, having been copied, only once.
- * @param {Row[]} rows
+ * @param {Row[]} rows whole: read anew after what takes long, since keys and params must be of the same moment
  * @returns {Map<string, Submission>} by key
  */
 function submissionsOf_(rows) {
   const batch = `sheet-${SpreadsheetApp.getActiveSpreadsheet().getId()}`.slice(0, 128);
   const pushed = pushing_();
-  const readers = new Map();
   const made = new Map();
-  for (const row of rows) {
-    const id = row.sheet.getSheetId();
-    if (!readers.has(id)) readers.set(id, paramsOf_(row.sheet));
-    const params = { ...(readers.get(id)(row.place) || {}) };
-    delete params.action;
-    const found = KEY.exec(row.key);
-    if (!found || made.has(row.key)) continue;
-    made.set(row.key, { action: found[2], params, idempotency_key: row.key, batch, ...pushed(row.key) });
+  for (const { key, params } of rows) {
+    const found = KEY.exec(key);
+    if (!found || made.has(key)) continue;
+    const { action, ...rest } = params || {};
+    made.set(key, { action: found[2], params: rest, idempotency_key: key, batch, ...pushed(key) });
   }
   return made;
-}
-
-/**
- * Write what became of rows. They are looked for anew, since rows may have been moved or deleted meanwhile.
- * @param {Map<string, Outcome>} outcomes by key
- */
-function settleRows_(outcomes) {
-  if (outcomes.size === 0) return;
-  const sheets = new Map();
-  for (const row of allRows_()) {
-    const outcome = outcomes.get(row.key);
-    if (!outcome) continue;
-    const id = row.sheet.getSheetId();
-    if (!sheets.has(id)) sheets.set(id, { sheet: row.sheet, column: row.column, marks: new Map() });
-    sheets.get(id).marks.set(row.place, { ...outcome, key: row.key, jobId: outcome.jobId ?? row.jobId });
-  }
-  for (const { sheet, column, marks } of sheets.values()) write_(sheet, column, marks);
-}
-
-/**
- * Return a value as a cell can take it: text as text, whatever it begins with, and never too long.
- * @param {any} value
- */
-function cell_(value) {
-  if (value === undefined || value === null) return "";
-  if (typeof value === "number" || typeof value === "boolean") return value;
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 1);
-  if (text === "") return "";
-  const note = `… (cut: it has ${text.length} characters, a cell holds ${LONGEST_CELL})`;
-  // The apostrophe keeps Google Sheets from reading a formula, a date or a number into what a web page says.
-  return `'${text.length < LONGEST_CELL ? text : text.slice(0, LONGEST_CELL - note.length - 1) + note}`;
 }
 
 /** @returns {number[]} the ids of the sheets in which rows were marked */
@@ -153,52 +135,47 @@ function knownSheets_() {
   return recalled_("AAFAI_SHEETS", /** @type {number[]} */ ([]));
 }
 
-/** @param {GoogleAppsScript.Spreadsheet.Sheet} sheet @returns {Row[]} */
-function rowsOf_(sheet) {
-  const column = ownColumn_(sheet);
+/**
+ * @param {GoogleAppsScript.Spreadsheet.Sheet} sheet
+ * @param {boolean} isWhole
+ * @returns {Row[]}
+ */
+function rowsOf_(sheet, isWhole) {
+  const names = columnNames_(sheet);
+  const column = ownColumn_(names);
   const height = sheet.getLastRow() - 1;
   if (column === 0 || height < 1) return [];
+  const zone = isWhole ? SpreadsheetApp.getActiveSpreadsheet().getSpreadsheetTimeZone() : "";
+  const first = isWhole ? 1 : column;
   return sheet
-    .getRange(2, column, height, 2)
+    .getRange(2, first, height, column + 3 - first)
     .getValues()
-    .map(([status, job], index) => {
-      const [key, jobId = ""] = String(job).split(" ");
-      return { sheet, column, place: index + 2, status: String(status), key, jobId };
+    .map((cells, index) => {
+      const [key, status, jobId] = cells.splice(-3).map((cell) => String(cell).replace(/^'/, ""));
+      return { sheet, column, place: index + 2, key, status, jobId, params: params_(names, cells, zone) };
     });
 }
 
 /**
- * Return a function that gives the params of a row by their names, or null where it has none.
- * @param {GoogleAppsScript.Spreadsheet.Sheet} sheet
- * @returns {(place: number) => Object<string, any> | null}
+ * Return the params of a row by their names, null where it has none.
+ * @param {string[]} names of the columns
+ * @param {any[]} cells
+ * @param {string} zone of the spreadsheet
+ * @returns {Object<string, any> | null}
  */
-function paramsOf_(sheet) {
-  const width = ownColumn_(sheet) - 1;
-  const height = sheet.getLastRow();
-  if (width < 1 || height < 2) return () => null;
-  const names = paramNames_(sheet);
-  const rows = sheet.getRange(2, 1, height - 1, width).getValues();
-  return (place) => {
-    const filled = (rows[place - 2] || []).flatMap((value, index) => {
-      return names[index] === "" || value === "" ? [] : [[names[index], param_(value)]];
-    });
-    return filled.length === 0 ? null : Object.fromEntries(filled);
-  };
+function params_(names, cells, zone) {
+  const isFilled = (/** @type {any} */ cell, /** @type {number} */ index) => names[index] !== "" && cell !== "";
+  if (!cells.some(isFilled)) return null;
+  const filled = cells.map((cell, index) => (isFilled(cell, index) ? [[names[index], param_(cell, zone)]] : []));
+  return Object.fromEntries(filled.flat());
 }
 
-/** @param {GoogleAppsScript.Spreadsheet.Sheet} sheet @returns {string[]} */
-function paramNames_(sheet) {
-  const width = ownColumn_(sheet) - 1;
-  if (width < 1) return [];
-  return sheet
-    .getRange(1, 1, 1, width)
-    .getValues()[0]
-    .map((name) => String(name).trim());
-}
-
-/** @param {any} value of a cell: a date is said in ISO 8601, a list or an object written as JSON is one */
-function param_(value) {
-  if (value instanceof Date) return value.toISOString();
+/**
+ * @param {any} value of a cell: a date is said in ISO 8601, a list or an object written as JSON is one
+ * @param {string} zone of the spreadsheet, by which a date is the one that its cell shows
+ */
+function param_(value, zone) {
+  if (value instanceof Date) return Utilities.formatDate(value, zone, "yyyy-MM-dd'T'HH:mm:ssXXX");
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
   try {
     return JSON.parse(value);
@@ -210,67 +187,44 @@ function param_(value) {
 /** @param {string} action */
 function marked_(action) {
   const key = `row-${Date.now().toString(36)}-${Utilities.getUuid().replace(/-/g, "").slice(-12)}.${action}`;
-  if (KEY.test(key)) return { status: "waiting", key, jobId: "", result: "", files: "" };
+  if (KEY.test(key)) return { key, status: "waiting", result: "" };
   const said =
     action === ""
       ? "No action: fill in a column named action, or the setting AAFAI_ACTION."
       : `No action can be named ${JSON.stringify(action)}.`;
-  return { status: "failed", key: "", jobId: "", result: said, files: "" };
+  return { key: "", status: "failed", result: said };
 }
 
 /** @param {GoogleAppsScript.Spreadsheet.Sheet} sheet */
 function addOwnColumns_(sheet) {
-  if (ownColumn_(sheet) > 0) return;
-  const first = sheet.getLastColumn() + 1;
+  const names = columnNames_(sheet);
+  if (ownColumn_(names) > 0) return;
+  const first = names.length + 1;
   if (first === 1) throw new Impossible("The sheet is empty. Name the params in its first row, such as url.");
+  if (names.filter((name) => OWN_COLUMNS.includes(name.toLowerCase())).length > 1) {
+    throw new Impossible(`The columns ${OWN_COLUMNS.join(", ")} must stand side by side in this order.`);
+  }
   const missing = first + OWN_COLUMNS.length - 1 - sheet.getMaxColumns();
   if (missing > 0) sheet.insertColumnsAfter(sheet.getMaxColumns(), missing);
   sheet.getRange(1, first, 1, OWN_COLUMNS.length).setValues([OWN_COLUMNS]);
 }
 
-/** Return the column of `status`, 0 without one. @param {GoogleAppsScript.Spreadsheet.Sheet} sheet */
-function ownColumn_(sheet) {
+/**
+ * Return at which column the five of our own begin, 0 where they do not stand side by side: the rows of such a sheet
+ * are out of sight until somebody has put them back.
+ * @param {string[]} names of all columns
+ */
+function ownColumn_(names) {
+  const lower = names.map((name) => name.toLowerCase());
+  return 1 + lower.findIndex((_, first) => OWN_COLUMNS.every((name, index) => lower[first + index] === name));
+}
+
+/** @param {GoogleAppsScript.Spreadsheet.Sheet} sheet @returns {string[]} */
+function columnNames_(sheet) {
   const width = sheet.getLastColumn();
-  if (width === 0) return 0;
-  const names = sheet
+  if (width === 0) return [];
+  return sheet
     .getRange(1, 1, 1, width)
     .getValues()[0]
-    .map((name) => String(name).trim().toLowerCase());
-  const first = names.indexOf("status");
-  if (first >= 0 && OWN_COLUMNS.some((name, index) => names[first + index] !== name)) {
-    throw new Impossible("The columns status, job, result and files must stand side by side in this order.");
-  }
-  return first + 1;
-}
-
-/**
- * Write rows, those that stand together at once, and in each only what the outcome says.
- * @param {GoogleAppsScript.Spreadsheet.Sheet} sheet
- * @param {number} column that of `status`
- * @param {Map<number, Outcome & {key: string}>} marks by place
- */
-function write_(sheet, column, marks) {
-  const places = [...marks.keys()].sort((one, other) => one - other);
-  while (places.length > 0) {
-    const top = places[0];
-    const width = widthOf_(marks.get(top));
-    const cells = [];
-    while (places[0] === top + cells.length && widthOf_(marks.get(places[0])) === width) {
-      cells.push(cellsOf_(marks.get(/** @type {number} */ (places.shift()))).slice(0, width));
-    }
-    sheet.getRange(top, column, cells.length, width).setValues(cells);
-  }
-}
-
-/** @param {(Outcome & {key: string}) | undefined} mark */
-function cellsOf_(mark) {
-  if (!mark) return [];
-  const job = mark.jobId ? `${mark.key} ${mark.jobId}` : mark.key;
-  return [cell_(mark.status), job, cell_(mark.result), mark.files || ""];
-}
-
-/** @param {(Outcome & {key: string}) | undefined} mark how many columns it fills */
-function widthOf_(mark) {
-  if (!mark || mark.result === undefined) return 2;
-  return mark.files === undefined ? 3 : 4;
+    .map((name) => String(name).trim());
 }

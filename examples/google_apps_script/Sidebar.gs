@@ -39,8 +39,11 @@ function sidebar_() {
       row.insertCell().textContent = line.status;
     }
   }
+  function complain(error) {
+    document.getElementById("summary").textContent = "This list cannot be had: " + error.message;
+  }
   function look() {
-    google.script.run.withSuccessHandler(show).sidebarRows();
+    google.script.run.withSuccessHandler(show).withFailureHandler(complain).sidebarRows();
   }
   look();
   setInterval(look, 20000);

@@ -1,13 +1,17 @@
 """A kernel without HTTP, on the memory engine, with a clock that tests move."""
 
+import json
+import os
 from pathlib import Path
 
 import pytest
 
+from cloud.folder_mirror import FolderMirror
 from core.admission import Admission
 from core.bus import Bus
 from core.event_bus import EventBus, LocalTransport
 from core.gate import Gate
+from core.mailbox import Mailbox
 from core.registry import Registry
 from queues.memory import MemoryEngine
 from tests.fakes import FakeClock
@@ -74,3 +78,34 @@ def registry(tmp_path: Path):
 @pytest.fixture
 def bus(engine, registry, events, clock):
     return Bus(engine, Admission(engine, registry, clock, default_timeout=1800), events, clock, Gate())
+
+
+@pytest.fixture
+def mirror_folder(tmp_path: Path):
+    folder = tmp_path / "mirror"
+    (folder / "inbox").mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def mirror(mirror_folder):
+    return FolderMirror(mirror_folder)
+
+
+@pytest.fixture
+def mailbox(mirror, bus, clock, events):
+    return Mailbox(mirror, bus.submit_document, clock, events)
+
+
+@pytest.fixture
+def leave(mirror_folder):
+    """Leave a file in the mailbox, as of long ago unless told otherwise."""
+
+    def leave(content: object, name: str = "mine.json", *, at: float | None = None) -> Path:
+        path = mirror_folder / "inbox" / name
+        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+        if at is not None:
+            os.utime(path, (at, at))
+        return path
+
+    return leave

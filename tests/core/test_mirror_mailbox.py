@@ -24,37 +24,6 @@ DOUBLE = {"action": "double", "params": {"number": 21}}
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "mirror"
-    (folder / "inbox").mkdir(parents=True)
-    return folder
-
-
-@pytest.fixture
-def mirror(folder: Path) -> FolderMirror:
-    return FolderMirror(folder)
-
-
-@pytest.fixture
-def mailbox(mirror: FolderMirror, bus: Bus, clock: Any, events: EventBus) -> Mailbox:
-    return Mailbox(mirror, bus.submit_document, clock, events)
-
-
-@pytest.fixture
-def leave(folder: Path) -> Callable[..., Path]:
-    """Leave a file in the mailbox, as of long ago unless told otherwise."""
-
-    def leave(content: object, name: str = "mine.json", *, at: float | None = None) -> Path:
-        path = folder / "inbox" / name
-        path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
-        if at is not None:
-            os.utime(path, (at, at))
-        return path
-
-    return leave
-
-
-@pytest.fixture
 def heard(events: EventBus) -> list[Any]:
     """What was told of the mailbox so far, by type and name."""
     messages: list[Any] = []
@@ -71,13 +40,13 @@ def waiting(bus: Bus) -> int:
 
 
 def test_a_file_becomes_a_job_and_its_receipt_names_it(
-    mailbox: Mailbox, leave: Callable[..., Path], bus: Bus, folder: Path
+    mailbox: Mailbox, leave: Callable[..., Path], bus: Bus, mirror_folder: Path
 ) -> None:
     left = leave({**DOUBLE, "priority": 7, "batch": "monday"})
 
     mailbox.take_in()
 
-    told = receipt(folder)
+    told = receipt(mirror_folder)
     job = bus.get(told["job_id"])
     assert (told["status"], told["name"]) == ("received", "mine.json")
     assert (job.params, job.priority, job.batch) == ({"number": 21}, 7, "monday")
@@ -140,7 +109,7 @@ def test_the_same_content_under_another_name_is_another_job(
 
 
 def test_who_left_a_file_and_submits_after_all_has_one_job(
-    mailbox: Mailbox, leave: Callable[..., Path], bus: Bus, folder: Path
+    mailbox: Mailbox, leave: Callable[..., Path], bus: Bus, mirror_folder: Path
 ) -> None:
     submission = Submission(action="double", params={"number": 21}, idempotency_key="row-17")
     leave({**DOUBLE, "idempotency_key": "row-17"})
@@ -148,18 +117,18 @@ def test_who_left_a_file_and_submits_after_all_has_one_job(
 
     job = bus.submit(submission)
 
-    assert job.id == receipt(folder)["job_id"]
+    assert job.id == receipt(mirror_folder)["job_id"]
     assert waiting(bus) == 1
 
 
 def test_no_file_can_take_a_key_of_the_bus_itself(
-    mailbox: Mailbox, leave: Callable[..., Path], bus: Bus, folder: Path
+    mailbox: Mailbox, leave: Callable[..., Path], bus: Bus, mirror_folder: Path
 ) -> None:
     leave({**DOUBLE, "idempotency_key": "schedule/nightly/1700000000"})
 
     mailbox.take_in()
 
-    assert bus.get(receipt(folder)["job_id"]).idempotency_key == "//schedule/nightly/1700000000"
+    assert bus.get(receipt(mirror_folder)["job_id"]).idempotency_key == "//schedule/nightly/1700000000"
 
 
 @pytest.mark.parametrize(
@@ -193,16 +162,16 @@ def test_what_is_no_job_is_put_aside_with_the_reason(
 ) -> None:
     content, said = case
     left = leave(content)
-    folder, before = left.parents[1], left.read_bytes()
+    mirror_folder, before = left.parents[1], left.read_bytes()
 
     mailbox.take_in()
 
-    told = receipt(folder)
+    told = receipt(mirror_folder)
     assert (told["status"], told["name"]) == ("error", "mine.json")
     assert said in told["message"]
     assert told["code"]
     assert not left.exists()
-    assert (folder / "refused" / "mine.json").read_bytes() == before
+    assert (mirror_folder / "refused" / "mine.json").read_bytes() == before
     assert [(message.event_type, message.payload["name"]) for message in heard] == [
         ("system.mail_refused", "mine.json")
     ]
@@ -235,29 +204,29 @@ def a_socket(path: Path) -> None:
 
 @pytest.mark.parametrize("make", [a_link, a_pipe, a_socket])
 def test_what_is_no_file_is_put_aside_unopened(
-    mailbox: Mailbox, folder: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+    mailbox: Mailbox, mirror_folder: Path, make: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(folder / "inbox")  # The name of a socket must be short.
+    monkeypatch.chdir(mirror_folder / "inbox")  # The name of a socket must be short.
     make(Path("odd.json"))
 
     mailbox.take_in()
 
-    assert "not a regular file" in receipt(folder, "odd.json")["message"]
-    assert os.path.lexists(folder / "refused" / "odd.json")
-    assert not os.path.lexists(folder / "inbox" / "odd.json")
+    assert "not a regular file" in receipt(mirror_folder, "odd.json")["message"]
+    assert os.path.lexists(mirror_folder / "refused" / "odd.json")
+    assert not os.path.lexists(mirror_folder / "inbox" / "odd.json")
 
 
 @pytest.mark.parametrize("name", [".hidden.json", "note.txt", "mine.json.part", "mine.json~"])
 def test_what_does_not_look_like_a_job_file_is_left_alone(
-    mailbox: Mailbox, leave: Callable[..., Path], folder: Path, name: str
+    mailbox: Mailbox, leave: Callable[..., Path], mirror_folder: Path, name: str
 ) -> None:
     left = leave(b"{", name)
-    (folder / "inbox" / "folder.json").mkdir()
+    (mirror_folder / "inbox" / "folder.json").mkdir()
 
     mailbox.take_in()
 
     assert left.exists()
-    assert not (folder / "receipts").exists()
+    assert not (mirror_folder / "receipts").exists()
 
 
 @pytest.mark.parametrize(
@@ -275,18 +244,18 @@ def test_odd_names_are_names(
     assert waiting(bus) == 1
 
 
-def test_a_name_that_is_no_text_is_a_name_too(mailbox: Mailbox, folder: Path, bus: Bus) -> None:
+def test_a_name_that_is_no_text_is_a_name_too(mailbox: Mailbox, mirror_folder: Path, bus: Bus) -> None:
     name = os.fsdecode(b"caf\xe9.json")
-    (folder / "inbox" / name).write_text(json.dumps(DOUBLE))
+    (mirror_folder / "inbox" / name).write_text(json.dumps(DOUBLE))
 
     mailbox.take_in()
 
-    assert receipt(folder, name)["name"] == "caf�.json"
+    assert receipt(mirror_folder, name)["name"] == "caf�.json"
     assert waiting(bus) == 1
 
 
 def test_a_file_that_is_being_copied_is_given_time(
-    mailbox: Mailbox, leave: Callable[..., Path], folder: Path, bus: Bus, clock: Any
+    mailbox: Mailbox, leave: Callable[..., Path], mirror_folder: Path, bus: Bus, clock: Any
 ) -> None:
     left = leave(b'{"action": "dou', at=clock.now())
     mailbox.take_in()
@@ -306,14 +275,14 @@ def test_a_file_that_is_being_copied_is_given_time(
 
 
 def test_a_file_that_is_never_finished_is_put_aside(
-    mailbox: Mailbox, leave: Callable[..., Path], folder: Path, clock: Any
+    mailbox: Mailbox, leave: Callable[..., Path], mirror_folder: Path, clock: Any
 ) -> None:
     leave(b'{"action": "dou', at=clock.now())
 
     clock.advance(10)
     mailbox.take_in()
 
-    assert receipt(folder)["code"] == "bad_json"
+    assert receipt(mirror_folder)["code"] == "bad_json"
 
 
 @pytest.mark.parametrize("ahead", [-86_400 * 3650, 86_400])
@@ -328,7 +297,11 @@ def test_a_clock_that_is_wrong_keeps_no_file_waiting(
 
 
 def test_when_jobs_cannot_be_stored_the_files_stay(
-    mailbox: Mailbox, leave: Callable[..., Path], folder: Path, bus: Bus, monkeypatch: pytest.MonkeyPatch
+    mailbox: Mailbox,
+    leave: Callable[..., Path],
+    mirror_folder: Path,
+    bus: Bus,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def full(_: object) -> None:
         raise QueueFull("As many jobs wait as may wait.")
@@ -337,7 +310,7 @@ def test_when_jobs_cannot_be_stored_the_files_stay(
     with monkeypatch.context() as patch:
         patch.setattr(bus.engine, "add", full)
         mailbox.take_in()
-    still_there = left.exists(), (folder / "receipts").exists()
+    still_there = left.exists(), (mirror_folder / "receipts").exists()
 
     mailbox.take_in()
 
@@ -364,7 +337,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
     mirror: FolderMirror,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder = leave(DOUBLE).parents[1]
+    mirror_folder = leave(DOUBLE).parents[1]
     read = mirror.get
 
     def replaced(left: Any) -> bytes | None:
@@ -375,10 +348,10 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_again(
     with monkeypatch.context() as patch:
         patch.setattr(mirror, "get", replaced)
         mailbox.take_in()
-    first = receipt(folder)["job_id"]
+    first = receipt(mirror_folder)["job_id"]
 
     mailbox.take_in()
 
     assert bus.get(first).params == {"number": 21}
-    assert bus.get(receipt(folder)["job_id"]).params == {"number": 22}
+    assert bus.get(receipt(mirror_folder)["job_id"]).params == {"number": 22}
     assert waiting(bus) == 2

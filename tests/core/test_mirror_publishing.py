@@ -18,6 +18,7 @@ from core.bus import Bus
 from core.clock import SystemClock
 from core.event_bus import KERNEL, EventBus, LocalTransport, job_payload
 from core.jobs import Job, JobError
+from core.mailbox import Mailbox
 from core.mirror import MirrorFailed
 from core.publisher import Publisher
 from core.publishers import Publishers
@@ -188,7 +189,6 @@ def test_a_file_that_is_too_large_is_named_and_not_published(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("core.publication.LARGEST_FILE", 3)
     monkeypatch.setattr("core.mirror_views.LARGEST_FILE", 3)
     job = ended()
     (tmp_path / "downloads" / job.id).mkdir(parents=True)
@@ -198,6 +198,22 @@ def test_a_file_that_is_too_large_is_named_and_not_published(
 
     (file,) = read(folder, "statuses", job)["files"]
     assert (file["name"], file["size"], file["path"]) == ("film.mp4", 4, None)
+
+
+@pytest.mark.parametrize("name", ["a\rb.txt", f"{'n' * 200}/{'ä' * 120}/{'n' * 100}.txt"])
+def test_a_file_whose_name_not_every_mirror_takes_is_named_and_not_published(
+    ended: Callable[..., Job], publisher: Publisher, folder: Path, tmp_path: Path, name: str
+) -> None:
+    job = ended()
+    path = tmp_path / "downloads" / job.id / name
+    path.parent.mkdir(parents=True)
+    path.write_text("one")
+
+    publisher.round()
+
+    (file,) = read(folder, "statuses", job)["files"]
+    assert (file["name"], file["path"]) == (name, None)
+    assert not (folder / "files").exists()
 
 
 def test_a_cancelled_job_is_published_too(bus: Bus, publisher: Publisher, folder: Path) -> None:
@@ -272,6 +288,42 @@ def test_a_job_that_cannot_be_published_holds_up_no_other(
         clock.advance(publisher.round())
 
     assert statuses(folder) == {good.id}
+
+
+def test_a_job_that_cannot_be_published_keeps_no_mail_from_being_taken_in(
+    ended: Callable[..., Job], publisher: Publisher, mirror: Mirror, bus: Bus, clock: Any
+) -> None:
+    publisher.mailbox = Mailbox(mirror, bus.submit_document, clock, publisher.events)
+    publisher._next_mail = clock.monotonic()
+    left = mirror._folder / "inbox" / "mine.json"
+    left.parent.mkdir()
+    left.write_text('{"action": "double", "params": {"number": 1}}')
+    mirror.fails = lambda path: path.startswith("results/")
+    ended()
+
+    publisher.round()
+
+    assert not left.exists()
+
+
+def test_between_many_files_of_mail_what_has_ended_is_published(
+    ended: Callable[..., Job], publisher: Publisher, folder: Path
+) -> None:
+    published: list[set[str]] = []
+
+    class Mail:
+        def take_in(self) -> bool:
+            published.append(statuses(folder))
+            ended()
+            return len(published) < 3
+
+    publisher.mailbox = Mail()  # type: ignore[assignment]
+    publisher._next_mail = 0.0
+
+    rests = [publisher.round() for _ in range(3)]
+
+    assert [len(names) for names in published] == [0, 1, 2]
+    assert rests == [0, 0, publisher.mirror.interval]
 
 
 def test_a_job_that_was_purged_meanwhile_is_nothing_to_publish(

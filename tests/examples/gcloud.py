@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
+import shlex
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
-_PROGRAM = """#!{python} -I
-import json, sys, urllib.request
-told = {{"argv": sys.argv[1:], "stdin": sys.stdin.read() if {{"-", "--data-file=-"}} & set(sys.argv) else ""}}
-with urllib.request.urlopen("{url}", json.dumps(told).encode()) as answer:
-    said = json.load(answer)
-sys.stdout.write(said["out"])
-sys.stderr.write(said["err"])
-sys.exit(said["status"])
+#: A shell is there in a tenth of the time that Python takes. It hands over its arguments, each with a nought
+#: byte behind it, and what it is given to read; what it is to do comes back as a script.
+_PROGRAM = """#!/bin/sh
+eval "$({{
+    printf '%s\\0' "$@"
+    for word; do case $word in -|--data-file=-) printf '\\0'; cat ;; esac; done
+}} | curl --silent --show-error --fail --data-binary @- {url})"
 """
 
 
@@ -63,7 +61,7 @@ class Gcloud:
         self._folder.mkdir(exist_ok=True)
         program = self._folder / "gcloud"
         url = f"http://127.0.0.1:{self._server.server_port}/"
-        program.write_text(_PROGRAM.format(python=sys.executable, url=url))
+        program.write_text(_PROGRAM.format(url=url))
         program.chmod(0o755)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
@@ -82,11 +80,11 @@ class Gcloud:
 
         class Visit(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                call = Call(told["argv"], told["stdin"])
+                told = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                words, _, stdin = told.partition("\0\0")
+                call = Call(words.removesuffix("\0").split("\0"), stdin)
                 gcloud.calls.append(call)
-                said = gcloud._answer(call)
-                content = json.dumps({"out": said.out, "err": said.err, "status": said.status}).encode()
+                content = _script(gcloud._answer(call)).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -96,3 +94,9 @@ class Gcloud:
                 pass
 
         return Visit
+
+
+def _script(said: Said) -> str:
+    """Return what the program does, for a shell."""
+    out, err = shlex.quote(said.out), shlex.quote(said.err)
+    return f"printf %s {out}; printf %s {err} >&2; exit {said.status}\n"

@@ -65,13 +65,13 @@ def base(tmp_path: Path) -> Path:
         "    *) exit 22 ;;",
         "esac",
     )
-    for name in ("apt-get", "adduser", "make", "systemctl"):
+    for name in ("apt-get", "adduser", "make", "shutdown", "systemctl"):
         a_program(programs, name, f'echo "{name} $*" >>{tmp_path}/calls')
     a_program(
         programs,
         "git",
         f'echo "git $*" >>{tmp_path}/calls',
-        f"case $1 in clone) ln -sfn {ROOT} /opt/aafai-bus ;; esac",
+        f"case $1 in clone) ln -sfn {ROOT} /opt/aafai-bus.part ;; esac",
     )
     return tmp_path
 
@@ -99,12 +99,34 @@ def test_the_first_boot_installs_and_starts_the_bus(boot: Boot, base: Path) -> N
 
     assert done.returncode == 0, done.stderr
     told = [line for line in calls(base) if not line.startswith("curl ")]
-    assert told[-1] == "systemctl restart aafai-bus.service aafai-bus-watchdog.timer"
-    assert "git clone --quiet https://example.org/bus.git /opt/aafai-bus" in told
+    assert told[-2] == "systemctl restart aafai-bus.service aafai-bus-watchdog.timer"
+    assert "git clone --quiet https://example.org/bus.git /opt/aafai-bus.part" in told
     assert "git -C /opt/aafai-bus checkout --quiet v1" in told
     assert any("chromium-driver" in line for line in told)
     units = base / "upper" / "etc" / "systemd" / "system"
     assert (units / "aafai-bus.service").read_text() == (ROOT / "aafai-bus.service").read_text()
+
+
+def test_a_machine_that_cannot_be_installed_goes_off_after_an_hour(boot: Boot, base: Path) -> None:
+    a_program(base / "bin", "make", "exit 2")
+
+    boot()
+    broken = [line for line in calls(base) if line.startswith("shutdown")]
+    a_program(base / "bin", "make", ":")
+    boot()
+    mended = [line for line in calls(base) if line.startswith("shutdown")]
+
+    assert broken == ["shutdown --no-wall -h +60"]
+    assert mended == ["shutdown --no-wall -h +60", "shutdown -c"]
+
+
+def test_a_clone_that_broke_off_is_begun_anew(boot: Boot, base: Path) -> None:
+    (base / "opt" / "aafai-bus.part" / ".git").mkdir(parents=True)
+
+    done = boot()
+
+    assert done.returncode == 0, done.stderr
+    assert (base / "opt" / "aafai-bus").resolve() == ROOT
 
 
 def test_the_settings_are_root_s_alone_and_hold_the_token(boot: Boot, base: Path) -> None:

@@ -36,4 +36,6 @@ PROMISES = {
     "P20": "**Secrets of the settings stay out** of answers, `/metrics`, pages, errors, the log, results"
     " and what actions can see.",
     "P21": "**Hardened by default:** `systemd-analyze security` rates the units 2.5 or better.",
+    "P22": "**A file left in the mailbox becomes one job, and every end is published,** whatever dies; in"
+    " the mirror a status comes last, so where it is, all the rest is.",
 }
