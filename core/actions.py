@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 from core.jobs import DEFAULT_QUEUE, Json
 from core.timing import parse_duration
@@ -106,16 +106,32 @@ class ReadParams(ParamsReader):
         return dict(self._arguments)
 
 
+@overload
+def action(function: Function, /) -> Function: ...
+
+
+@overload
 def action(
     *,
     timeout: str | float | None = None,
     max_attempts: int | None = None,
     isolation: Isolation = "process",
     queue: str = DEFAULT_QUEUE,
-) -> Callable[[Function], Function]:
+) -> Callable[[Function], Function]: ...
+
+
+def action(
+    function: Function | None = None,
+    /,
+    *,
+    timeout: str | float | None = None,
+    max_attempts: int | None = None,
+    isolation: Isolation = "process",
+    queue: str = DEFAULT_QUEUE,
+) -> Function | Callable[[Function], Function]:
     """Set the limits of the `run` function that it decorates: `@action(timeout="10m", queue="browser")`.
 
-    Raises ValueError when a limit makes no sense.
+    `@action` alone sets the usual ones. Raises ValueError when a limit makes no sense.
     """
     if isolation not in ("process", "thread"):
         raise ValueError(f"isolation must be 'process' or 'thread', not {isolation!r}.")
@@ -130,7 +146,7 @@ def action(
         setattr(function, _MARK, limits)
         return function
 
-    return mark
+    return mark if function is None else mark(function)
 
 
 def limits_of(function: Callable[..., Any]) -> Limits:

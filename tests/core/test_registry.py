@@ -58,8 +58,11 @@ def test_a_file_is_an_action_with_name_description_schema_and_limits(tmp_path: P
     assert list(spec.schema["properties"]) == ["url", "pages", "json", "since"]
 
 
-def test_without_a_word_about_limits_the_usual_ones_hold(tmp_path: Path) -> None:
-    assert a_registry(tmp_path, act=GOOD).resolve("act").limits == Limits(
+@pytest.mark.parametrize(
+    "marked", ["", "from core import action\n@action\n", "from core import action\n@action()\n"]
+)
+def test_without_a_word_about_limits_the_usual_ones_hold(tmp_path: Path, marked: str) -> None:
+    assert a_registry(tmp_path, act=marked + GOOD).resolve("act").limits == Limits(
         timeout=None, max_attempts=None, isolation="process", queue="default"
     )
 
@@ -126,11 +129,11 @@ def test_a_broken_file_is_reported_in_one_sentence_and_the_others_serve_on(
 
 def test_a_file_that_hangs_while_it_is_imported_is_broken_and_the_bus_goes_on(tmp_path: Path) -> None:
     registry = a_registry(
-        tmp_path, import_timeout=0.2, good=GOOD, hangs="import threading\nthreading.Event().wait()\n"
+        tmp_path, import_timeout=1.5, good=GOOD, hangs="import threading\nthreading.Event().wait()\n"
     )
 
     assert list(registry.actions) == ["good"]
-    assert registry.broken["hangs"] == "Its import took longer than 0.2 seconds."
+    assert registry.broken["hangs"] == "Its import took longer than 1.5 seconds."
 
 
 def test_a_file_whose_name_no_request_could_name_is_broken(tmp_path: Path) -> None:
