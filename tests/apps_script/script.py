@@ -16,7 +16,6 @@ ROOT = Path(__file__).resolve().parents[2]
 PARTS = sorted((ROOT / "examples" / "google_apps_script").glob("*.gs"))
 
 _HOST = Path(__file__).parent / "host" / "host.mjs"
-_WEB_APP = "https://script.google.com/macros/s/AKfy/exec"
 
 
 class Script:
@@ -33,10 +32,12 @@ class Script:
     ) -> None:
         sheets = [{"name": "Pages", "rows": [list(row) for row in rows]}]
         clock = {"now": (now or 0) * 1000, "isReal": now is None}
-        options = {"settings": dict(settings), "sheets": sheets, "serviceUrl": _WEB_APP, **clock}
+        options = {"settings": dict(settings), "sheets": sheets, **clock}
         self._world = world
         #: What is done while the script waits for its next answers, one each, before they come.
         self.meanwhile: list[Callable[[], object]] = []
+        #: What is done in a run with `pausesAt`, before that call of a service.
+        self.on_pause: Callable[[], object] = lambda: None
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  It is closed when the script is.
         command = [needed("node", "nodejs"), str(_HOST), json.dumps(options), *map(str, files)]
         self._process = subprocess.Popen(
@@ -84,13 +85,17 @@ class Script:
         self._told({"edit": what, **how})
 
     def state(self) -> Json:
-        """Return all that the host knows: sheets, triggers, properties, what was shown."""
+        """Return all that the host knows: sheets, triggers, what was shown, what was used of the quotas."""
         return self._told({"look": True})
 
     def rows(self) -> list[dict[str, Json]]:
         """Return the rows by the names of their columns."""
-        names, *rows = self.state()["sheets"]["Pages"]["rows"]
+        names, *rows = self.rows_of("Pages")
         return [dict(zip(names, [*row, *[""] * len(names)], strict=False)) for row in rows]
+
+    def rows_of(self, sheet: str) -> list[list[Json]]:
+        """Return the cells of a sheet as everybody sees them."""
+        return list(self.state()["sheets"][sheet]["rows"])
 
     def column(self, name: str) -> list[Json]:
         """Return what the rows hold in a column."""
@@ -110,6 +115,10 @@ class Script:
             heard = self._heard()
             if "done" in heard:
                 return heard["done"]
+            if "paused" in heard:
+                self.on_pause()
+                self._send({"answer": {}})
+                continue
             if self.meanwhile:
                 self.meanwhile.pop(0)()
             self._send({"answer": self._world(heard["fetch"], heard["now"] / 1000)})

@@ -71,7 +71,7 @@ def test_a_column_that_an_action_needs_is_asked_for(scene: Scene, made: Path) ->
 
     script.run("run_count_words")
 
-    assert script.toasts() == ["count_words needs a column text, left of status."]
+    assert script.toasts() == ["count_words needs a column text, left of key."]
     assert scene.internet.asked == []
 
 

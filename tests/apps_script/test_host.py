@@ -32,6 +32,20 @@ function stubborn() {
   }
 }
 function menu() { SpreadsheetApp.getUi(); }
+function private_() { return "mine"; }
+function unseen(isFlushed) {
+  const lock = LockService.getScriptLock();
+  lock.tryLock(10);
+  range(1, 1).setValue("new");
+  const seen = UrlFetchApp.fetch("http://hello.example/").getContentText();
+  if (isFlushed) SpreadsheetApp.flush();
+  lock.releaseLock();
+  return seen;
+}
+function ended() { range(1, 1).setValue("new"); forever(); }
+function accesses() { for (let i = 0; i < 1e4; i++) PropertiesService.getUserProperties().getProperty("a"); }
+function documentLock() { return LockService.getDocumentLock() === null; }
+function formatted(zone, pattern) { return Utilities.formatDate(new Date(0), zone, pattern); }
 """
 
 
@@ -84,6 +98,7 @@ def test_fetching_throws_as_google_does(script: Script, internet: Internet) -> N
             ("http://hello.example/", {"metod": "post"}),
             ("http://hello.example/", {"headers": {"A": 1}}),
             ("http://hello.example/", {"headers": {"Host": "other"}}),
+            ("http://hello.example/", {"headers": {"A": "x" * 8192}}),
         )
     ]
 
@@ -95,13 +110,14 @@ def test_fetching_throws_as_google_does(script: Script, internet: Internet) -> N
     assert len(told[2]) < 300
     assert told[3].startswith("Exception: Invalid argument")
     assert told[4] == "Exception: Limit Exceeded: URLFetch URL Length."
-    assert all("Attribute provided with invalid value" in one for one in told[5:])
+    assert all("Attribute provided with invalid value" in one for one in told[5:8])
+    assert told[8] == "Exception: Limit Exceeded: URLFetch Header Size."
 
 
 def test_refusals_can_be_muted_and_forms_are_the_usual_content(script: Script) -> None:
     assert script.run("fetched", "http://no.example/", {"muteHttpExceptions": True})["value"] == "x" * 1000
     form = script.run("fetched", "http://mirror.example/", {"method": "post", "payload": "grüß"})["value"]
-    assert form == "POST {'Content-Type': 'application/x-www-form-urlencoded'} grüß"
+    assert form == "POST {'Content-Type': 'application/x-www-form-urlencoded'} gr\u00c3\u00bc\u00c3\u009f"
 
 
 @pytest.mark.parametrize(("length", "is_taken"), [(9 * 1024, True), (9 * 1024 + 1, False)])
@@ -144,3 +160,56 @@ def test_a_run_ends_after_six_minutes_whatever_it_catches(script: Script, name: 
 def test_the_menu_is_for_people_only(script: Script) -> None:
     assert error_of(script, "menu") == ""
     assert "from this context" in str(script.run("menu", kind="trigger")["error"])
+
+
+def test_what_is_written_is_seen_when_the_run_reads_flushes_or_ends(script: Script) -> None:
+    seen = []
+    script.meanwhile = [lambda: seen.append(script.rows_of("Pages"))]
+
+    late = script.run("unseen", False)["error"]
+    after = script.rows_of("Pages")
+    run = script.run("unseen", True)
+
+    assert "flush() is missing before releaseLock()" in late
+    assert (seen, after) == ([[["a"]]], [["new"]])
+    assert (run["error"], run["value"]) == ("", "hello")
+
+
+def test_what_a_run_has_written_is_lost_when_google_ends_it(script: Script) -> None:
+    script.run("ended")
+
+    assert script.rows_of("Pages") == [["a"]]
+
+
+def test_properties_are_read_and_written_50000_times_a_day(script: Script) -> None:
+    assert [error_of(script, "accesses") for _ in range(5)] == [""] * 5
+    assert "too many times for one day: properties" in error_of(script, "accesses")
+    script.wait(24 * 60)
+    assert error_of(script, "accesses") == ""
+
+
+def test_a_function_whose_name_ends_in_an_underscore_is_in_no_menu(script: Script) -> None:
+    assert error_of(script, "private_") == "Exception: Script function not found: private_"
+    assert script.run("private_", kind="code")["value"] == "mine"
+
+
+def test_what_runs_by_itself_when_the_sheet_is_opened_may_do_little(script: Script) -> None:
+    run = script.run("fetched", "http://hello.example/", {}, kind="simple trigger")
+
+    assert run["error"] == "Exception: You do not have permission to call fetch."
+
+
+def test_a_web_app_has_no_lock_of_the_document(script: Script) -> None:
+    assert script.run("documentLock", kind="web app")["value"] is True
+    assert script.run("documentLock")["value"] is False
+
+
+@pytest.mark.parametrize(
+    ("zone", "pattern", "said"),
+    [
+        ("UTC", "yyyy-MM-dd'T'HH:mm:ssXXX", "1970-01-01T00:00:00Z"),
+        ("America/New_York", "dd.MM.yyyy HH:mm XXX", "31.12.1969 19:00 -05:00"),
+    ],
+)
+def test_dates_are_formatted_as_java_does(script: Script, zone: str, pattern: str, said: str) -> None:
+    assert script.run("formatted", zone, pattern)["value"] == said

