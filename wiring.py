@@ -207,6 +207,7 @@ def _open_engine(config: Config, by_hand: ByHand) -> Engine:
     if config.engine.startswith("file:"):
         options |= {
             "accept": by_hand.accept,
+            "entered": by_hand.entered,
             "adopted": by_hand.adopted,
             "put_aside": by_hand.put_aside,
             "live_dir": str(config.runtime_dir / "live"),

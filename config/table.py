@@ -86,7 +86,8 @@ class Config(Serving, Work):
         "AAFAI_MIN_SLEEP",
         "5 minutes",
         parse_duration,
-        "The machine stays on when it would have to be started again sooner than this.",
+        "The machine stays on when it would have to be started again sooner than this. A stop takes a minute"
+        " or two, in which no alarm is heard: 3 minutes at least where there is a wake alarm.",
     )
     boot_grace: float = setting(
         "AAFAI_BOOT_GRACE",
@@ -141,10 +142,14 @@ class Config(Serving, Work):
         "AAFAI_BEFORE_STOP",
         "",
         words.parse_commands,
-        "What is run before the machine is switched off: commands, with `;` between.",
+        "What is run, while jobs are still accepted, before the machine is switched off: commands, with `;`"
+        " between.",
     )
     before_stop_limit: float = setting(
-        "AAFAI_BEFORE_STOP_LIMIT", "1 minute", parse_duration, "How long each of them may take."
+        "AAFAI_BEFORE_STOP_LIMIT",
+        "1 minute",
+        words.parse_duration_up_to("1 hour"),
+        "How long each of them may take, and keep the machine on; an hour at most.",
     )
     prices: Path = setting(
         "AAFAI_PRICES",

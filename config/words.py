@@ -85,6 +85,18 @@ def parse_minutes(text: str) -> float:
     return parse_duration(f"{text} minutes" if text[-1:].isdigit() else text)
 
 
+def parse_duration_up_to(longest: str) -> Callable[[str], float]:
+    """Return a reader of durations that are no longer than one."""
+
+    def read(text: str) -> float:
+        seconds = parse_duration(text)
+        if seconds > parse_duration(longest):
+            raise ValueError(f"{text!r} is too long: write {longest} at most.")
+        return seconds
+
+    return read
+
+
 def parse_duration_or_off(text: str) -> float:
     """Return the seconds of a duration; 0.0 for `off` and `0`."""
     return 0.0 if text in {"0", "off"} else parse_duration(text)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.errors import EngineUnavailable
 from core.event_bus import KERNEL
 from core.jobs import Job, Json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from core.bus import Bus
 
@@ -20,10 +20,12 @@ class ByHand:
     def __init__(self, bus: Callable[[], Bus]) -> None:
         self._bus = bus
 
+    def entered(self) -> AbstractContextManager[None]:
+        """Hold the gate while a dropped file becomes a job. Raises ShuttingDown: then the file stays."""
+        return self._bus().gate.entered()
+
     def accept(self, document: Json) -> Job:
         """Return the job that a dropped file makes; raises as `Bus.submit`."""
-        if self._bus().gate.closed:
-            raise EngineUnavailable("The machine is switching off; the file is taken up at the next start.")
         job = self._bus().admission.admitted_document(document)
         if promises := self._bus().promises:
             promises.promise([job])

@@ -38,10 +38,14 @@ class Gate:
 
     def close(self, *, retry_after: float = 30.0, patience: float = 10.0) -> bool:
         """Refuse from now on; return whether all who were inside have left within `patience` seconds."""
+        self.refuse(retry_after=retry_after)
+        return self.is_left(patience)
+
+    def refuse(self, *, retry_after: float) -> None:
+        """Let nobody in from now on; who is inside stays."""
         with self._changed:
             self._closed = True
             self._retry_after = retry_after
-        return self.is_left(patience)
 
     def shut(self) -> None:
         """Refuse for good without waiting: what a signal handler may do."""

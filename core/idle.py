@@ -180,27 +180,23 @@ def _due_soon(facts: Facts, policy: Policy) -> Reason | None:
 
 
 def _undelivered(facts: Facts) -> Reason | None:
-    waiting = [until for until in facts.unread if until > facts.boottime]
-    if not waiting:
-        return None
-    message = _count(len(waiting), "result has not been read", "results have not been read")
-    return _until(facts, max(waiting), "undelivered", message)
+    words = "result has not been read", "results have not been read"
+    return _awaited(facts, facts.unread, "undelivered", *words)
 
 
 def _webhook_pending(facts: Facts) -> Reason | None:
-    waiting = [until for until in facts.pending_webhooks if until > facts.boottime]
-    if not waiting:
-        return None
-    message = _count(len(waiting), "webhook waits", "webhooks wait")
-    return _until(facts, max(waiting), "webhook_pending", message)
+    return _awaited(facts, facts.pending_webhooks, "webhook_pending", "webhook waits", "webhooks wait")
 
 
 def _unpublished(facts: Facts) -> Reason | None:
-    waiting = [until for until in facts.unpublished if until > facts.boottime]
-    if not waiting:
-        return None
-    message = _count(len(waiting), "result is not in the mirror yet", "results are not in the mirror yet")
-    return _until(facts, max(waiting), "unpublished", message)
+    words = "result is not in the mirror yet", "results are not in the mirror yet"
+    return _awaited(facts, facts.unpublished, "unpublished", *words)
+
+
+def _awaited(facts: Facts, ends: tuple[float, ...], code: str, one: str, many: str) -> Reason | None:
+    """Return the reason while one at least of so many is still waited for, on the boot-time clock."""
+    waiting = [end for end in ends if end > facts.boottime]
+    return _until(facts, max(waiting), code, _count(len(waiting), one, many)) if waiting else None
 
 
 def _held(facts: Facts) -> Reason | None:

@@ -91,9 +91,9 @@ class Kernel:
         for warning in (*self.warnings, *self.bus.engine.check()):
             self._say("system.warning", message=warning)
         at_hand.note(self)
-        self.janitor.start()
         if not self.beside:
-            self.power.start()
+            self.power.start()  # First, for it may close the gate.
+        self.janitor.start()
         if self.due_runs is not None:
             self.due_runs.start()
         if self.webhooks is not None:

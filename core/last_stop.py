@@ -3,9 +3,10 @@
 ```text
 {"state": "running", "since": …, "boot": …, "pid": …}            nobody has said that it ends
 {"state": "stopped", "stopped_at": …, "message": …, "next_due": …}     it has
+{…, "switch": …, "boot": …, "boottime": …}                             by this switch, at that moment
 ```
 
-Nothing but words depends on it, so it may be damaged, left over or missing.
+It may be damaged, left over or missing: then no start tells of a stop, or goes on with one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from core.clock import Clock
 
 
+#: What a record raises that nobody of ours wrote.
+_DAMAGED = (BusError, LookupError, TypeError, ValueError, OverflowError)
+
+
 @dataclass(frozen=True, slots=True)
 class LastStop:
     """How the run of the service before this one ended."""
@@ -36,6 +41,18 @@ class LastStop:
     message: str
     #: Unix seconds; None when it was not clean.
     at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StopUnderWay:
+    """A stop of the machine that an earlier process of this boot has begun, and that may yet come true."""
+
+    switch: str
+    #: Unix seconds, and boot-time seconds, of the moment just before the switch was run.
+    at: float
+    began: float
+    #: One sentence for people.
+    message: str
 
 
 class StopRecord:
@@ -51,15 +68,21 @@ class StopRecord:
     def read(self) -> LastStop | None:
         """Return how the last run ended; None when there was none, or it goes on in another process."""
         try:
-            text = self._path.read_bytes()
+            return self._meant(parse(self._path.read_bytes()))
         except FileNotFoundError:
             return None
         except OSError as error:
             return LastStop(False, f"Its record cannot be read: {error.strerror}.")
-        try:
-            return self._meant(parse(text))
-        except (BusError, LookupError, TypeError, ValueError, OverflowError):
+        except _DAMAGED:
             return LastStop(False, "Its record is damaged.")
+
+    def under_way(self, patience: float) -> StopUnderWay | None:
+        """Return the machine's stop that was begun in this boot, and less than `patience` seconds ago."""
+        try:
+            stop = self._begun(parse(self._path.read_bytes()))
+        except (OSError, *_DAMAGED):
+            return None
+        return stop if stop and 0 <= self._clock.boottime() - stop.began < patience else None
 
     def note_start(self) -> None:
         """Write that this process runs; where that fails, nothing tells of a clean stop any more."""
@@ -68,10 +91,12 @@ class StopRecord:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
-    def note_stop(self, message: str, next_due: float | None) -> None:
-        """Write durably that the machine or the service is about to end."""
+    def note_stop(self, message: str, next_due: float | None, *, switch: str = "") -> None:
+        """Write durably that the service is about to end, or the machine, by that switch."""
         now = self._clock.now()
         stopped = {"state": "stopped", "stopped_at": now, "message": message, "next_due": next_due}
+        if switch:
+            stopped |= {"switch": switch, "boot": self._boot, "boottime": self._clock.boottime()}
         self._write(stopped, durable=True)
 
     def _meant(self, record: Any) -> LastStop | None:
@@ -80,6 +105,14 @@ class StopRecord:
         if record["boot"] != self._boot:
             return LastStop(False, "The machine went off, or the service died, without a word.")
         return None if _lives(int(record["pid"])) else LastStop(False, "The service died without a word.")
+
+    def _begun(self, record: Any) -> StopUnderWay | None:
+        if record["state"] != "stopped" or "switch" not in record:
+            return None
+        if not self._boot or record["boot"] != self._boot:  # It was another boot, or may have been.
+            return None
+        at, began = float(record["stopped_at"]), float(record["boottime"])
+        return StopUnderWay(str(record["switch"]), at, began, str(record["message"]))
 
     def _write(self, record: dict[str, Any], *, durable: bool) -> bool:
         try:

@@ -134,6 +134,8 @@ class Timings:
     verify: float = 60.0
     #: From a failed attempt to the next.
     retry: float = 60.0
+    #: In which a switch that was given up may still switch the machine off.
+    late: float = 600.0
     #: For submissions that were under way when the gate closed.
     patience: float = 10.0
     #: Between two looks whether a switch or an alarm that will not work has been put right.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from core.announcer import Announcer
 from core.holds import Holds
+from core.hooks import Preparations
 from core.idle import Facts, Hold, Policy, Verdict, judge, wake_at
 from core.last_stop import LastStop, StopRecord
 from core.lookout import Lookout
@@ -48,7 +49,7 @@ class Power:
     record: Path
     switches: Sequence[Switch] = ()
     alarm: Alarm = field(default_factory=NoAlarm)
-    #: What is run before a switch is, once in each idle time.
+    #: What is run in each idle time before the machine may stop.
     hooks: Sequence[Hook] = ()
     #: Returns the seconds from the machine's start until jobs are accepted.
     lead: Callable[[], float] = lambda: 0.0
@@ -63,7 +64,7 @@ class Power:
         self.last_stop: LastStop | None = None
         self.switching = Switching(self.switches)
         self._announcer = Announcer(self.events)
-        self._waking = Waking(self.alarm, self._announcer)
+        self._waking = Waking(self.alarm, self._announcer, shortest_sleep=self.policy.min_sleep)
         warn = self._announcer.warn
         self._record = StopRecord(self.record, self.boot, self.clock, warn=warn)
         self._holds = Holds(self.hold_file, self.clock, boot=self.boot, warn=warn)
@@ -83,11 +84,18 @@ class Power:
 
     def start(self) -> None:
         """Tell how the last run ended; look at the facts in a thread of its own from now on."""
+        self.take_up()
+        self._thread.start()
+
+    def take_up(self) -> None:
+        """Tell how the last run ended, and what to expect of the next; refuse jobs if it is not over yet."""
         self.last_stop = self._record.read()
         if self.last_stop is not None:
             clean = "" if self.last_stop.clean else "not "
             self._say("system.last_stop", f"the last stop was {clean}clean: {self.last_stop.message}")
-        self._thread.start()
+        if self.switching and self._waking.unheard:
+            self._announcer.warn(f"the wake alarm {self.alarm.name}: {self._waking.unheard}")
+        self._join()
 
     def prepare_to_end(self, *, preempted: bool = False) -> None:
         """Decide nothing more; have the machine started again for what is left, for it may be about to go."""
@@ -107,13 +115,13 @@ class Power:
         self._beat()
         if self._lookout.woke_up() and self.power_off.state is PowerState.STOPPING:
             self.power_off.return_from_sleep()
-        self._recheck()
         if self._ending:
             self._keep_armed()
             return self.timings.interval
-        if self.power_off.state is PowerState.STOPPING:
+        if self.power_off.state is PowerState.STOPPING or self._join():
             self.power_off.verify()
             return self.timings.interval
+        self._recheck()
         return self._decide()
 
     @property
@@ -164,12 +172,12 @@ class Power:
             switching=self.switching,
             waking=self._waking,
             record=self._record,
-            hooks=self.hooks,
-            beat=self._beat,
+            preparations=Preparations(self.hooks, warn=lambda problem: self._say("system.warning", problem)),
         )
 
     def _run(self) -> None:
-        self._record.note_start()
+        if self.power_off.state is not PowerState.STOPPING:
+            self._record.note_start()
         pause = 0.0
         while not self._halted:
             self.clock.wait(self._bell, pause)
@@ -177,6 +185,13 @@ class Power:
             pause = self._survive(self.step)
         if self.power_off.state is not PowerState.STOPPING:
             self._record.note_stop(self._ending or _TOLD, self._lookout.look().next_moment)
+
+    def _join(self) -> bool:
+        """Refuse jobs if another process, before us or beside us, switches the machine off; return if so."""
+        stop = self._record.under_way(self.timings.verify)
+        if stop is not None:
+            self.power_off.resume(stop)
+        return stop is not None
 
     def _survive(self, step: Callable[[], float]) -> float:
         """Take the step; whatever goes wrong in it, the machine must still be switched off some day."""
@@ -212,6 +227,7 @@ class Power:
         if not verdict.stop:
             self._announcer.forget()
             self.power_off.forget()
+            self.power_off.keep_armed(facts)
         elif not self.switching:
             self._announcer.say_once("system.would_stop", verdict.message)
             return self.timings.rest
@@ -231,8 +247,10 @@ class Power:
             self._waking.keep_armed_for(wake_at(facts, self.policy))
 
     def _in_words(self, verdict: Verdict) -> str:
-        if self._ending or not verdict.stop:
-            return self._ending or verdict.message
+        if self._ending or self.power_off.state is PowerState.STOPPING:
+            return self._ending or self.power_off.cause
+        if not verdict.stop:
+            return verdict.message
         if not self.switching:
             return "On because no power switch is set, although nothing is left to do."
         return f"On because {self.power_off.trouble}" if self.power_off.trouble else verdict.message

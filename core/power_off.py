@@ -1,22 +1,22 @@
-"""The way to being off: gate, last look, hooks, alarm, record, switch; and back when that failed."""
+"""The way to being off: hooks, gate, last look, alarm, record, switch; and back when that failed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import SwitchFailed
 from core.idle import Facts, Policy, Verdict, wake_at
-from core.machine import PowerState, Timings
+from core.machine import PowerState, SwitchRun, Timings
 from core.timing import format_duration
 
 if TYPE_CHECKING:
     from core.announcer import Announcer
     from core.clock import Clock
     from core.gate import Gate
-    from core.hooks import Hook
-    from core.last_stop import StopRecord
+    from core.hooks import Preparations
+    from core.last_stop import StopRecord, StopUnderWay
     from core.switching import Switching
     from core.waking import Waking
 
@@ -38,32 +38,46 @@ class PowerOff:
     switching: Switching
     waking: Waking
     record: StopRecord
-    hooks: Sequence[Hook]
-    #: Shows that the bus lives, while hooks take their time.
-    beat: Callable[[], object]
+    preparations: Preparations
 
     def __post_init__(self) -> None:
         self.state = PowerState.ACCEPTING
         #: Why the machine is on although it might stop; empty while nothing went wrong.
         self.trouble = ""
-        self._prepared = False
-        self._not_before = self._deadline = self.clock.boottime()
+        #: Why it goes off, while it is stopping.
+        self.cause = ""
+        self._not_before = self._deadline = self._rearm_at = self._late_until = self.clock.boottime()
 
     def forget(self) -> None:
         """Begin anew: there is a reason to stay on, so the next stop is another one."""
-        self.trouble, self._prepared = "", False
+        self.trouble = ""
+        self.preparations.forget()
+
+    def resume(self, stop: StopUnderWay) -> None:
+        """Wait for the end of the machine that another process has brought about."""
+        self.gate.refuse(retry_after=_RETRY_AFTER)
+        self.state, self.cause = PowerState.STOPPING, stop.message
+        self.switching.resume(SwitchRun(stop.at, stop.switch))
+        self._deadline = stop.began + self.timings().verify
+        ago = format_duration(self.clock.boottime() - stop.began)
+        told = f"another process has run the switch {stop.switch} {ago} ago"
+        self.announcer.say("system.draining", told)
 
     def attempt(self, verdict: Verdict) -> None:
         """Close the gate, and stop unless a job slipped in; not so soon after an attempt that failed."""
         if self.clock.boottime() < self._not_before:
             return
-        self.state = PowerState.DRAINING
+        if not self.preparations.make():
+            self.trouble = "the commands of AAFAI_BEFORE_STOP are being run."
+            return
+        self.trouble, self.state = "", PowerState.DRAINING
         self.announcer.say("system.draining", verdict.message)
         try:
             self._go_on(self.gate.close(retry_after=_RETRY_AFTER, patience=self.timings().patience))
-        finally:
-            if self.state is PowerState.DRAINING:
-                self._put_off("a fault is in the way")
+        except Exception:
+            self.record.note_start()  # For the fault may have come after the record.
+            self._put_off("a fault is in the way")
+            raise
 
     def verify(self) -> None:
         """Count the switch as failed when the machine is still on after a while."""
@@ -76,30 +90,27 @@ class PowerOff:
         self.record.note_start()
         self._reopen("the machine was asleep and woke up")
 
-    def _go_on(self, empty: bool) -> None:
-        """Look once more behind the closed gate, and again after the hooks, which take their time."""
-        facts, verdict = self.judged()
-        if verdict.stop and not (empty or verdict.forced):
-            self._put_off("a submission is still being stored")
+    def keep_armed(self, facts: Facts) -> None:
+        """Have the machine started for what is left, as long as a switch that was given up may yet work."""
+        now = self.clock.boottime()
+        if facts.unknown or not self._rearm_at <= now < self._late_until:
             return
-        if verdict.stop and self.hooks and not self._prepared:
-            self._run_hooks()
-            facts, verdict = self.judged()
+        self.waking.keep_armed_for(wake_at(facts, self.policy))
+        if self.waking.failure:
+            self._rearm_at = now + self.timings().retry
+
+    def _go_on(self, empty: bool) -> None:
+        """Look once more behind the closed gate."""
+        facts, verdict = self.judged()
         if not verdict.stop:
             self._reopen(verdict.message)
+        elif not (empty or verdict.forced):
+            self._put_off("a submission is still being stored")
         elif self._will_wake(facts, verdict):
             self._switch(facts, verdict)
         else:
             self.trouble = f"the wake alarm could not be set: {self.waking.failure}"
             self._put_off(self.trouble)
-
-    def _run_hooks(self) -> None:
-        self._prepared = True
-        for hook in self.hooks:
-            problem = hook.run()
-            if problem is not None:
-                self.announcer.say("system.warning", f"before the stop: {problem}")
-            self.beat()
 
     def _will_wake(self, facts: Facts, verdict: Verdict) -> bool:
         """Set the alarm; return whether the machine may go, which a needed alarm that is not set forbids."""
@@ -111,20 +122,21 @@ class PowerOff:
     def _switch(self, facts: Facts, verdict: Verdict) -> None:
         if missed := self.waking.missed(facts.next_moment):
             self.announcer.warn(missed)
-        self.record.note_stop(verdict.message, facts.next_moment)
+        self.record.note_stop(verdict.message, facts.next_moment, switch=self.switching.next.name)
         self.announcer.say("system.shutdown", f"{verdict.message} Switch: {self.switching.next.name}.")
         try:
             self.switching.run(facts.now)
         except SwitchFailed as error:
             self._fail(error.message)
         else:
-            self.state = PowerState.STOPPING
+            self.state, self.cause = PowerState.STOPPING, verdict.message
             self._deadline = self.clock.boottime() + self.timings().verify
 
     def _fail(self, error: str) -> None:
         """Remember what went wrong, accept jobs again, and try the next switch after a while."""
         self.announcer.say_once("system.power_failed", self.switching.give_up(error))
         self.trouble = f"switching off failed: {error}"
+        self._late_until = self.clock.boottime() + self.timings().late
         self.record.note_start()
         self._put_off("the machine is still on")
 

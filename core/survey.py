@@ -44,10 +44,12 @@ class Survey:
 
     def facts(self) -> Facts:
         """Return the facts of this moment. Raises EngineUnavailable when the jobs cannot be counted."""
-        # In this order: a job that falls due meanwhile is missing below, but its moment shows as `due_soon`.
-        moments = [due for due in (self._scheduled(), self._engine.next_due()) if due is not None]
+        # Jobs move while they are counted. Of one that falls due meanwhile, and is missing in the counts, the
+        # moment was seen before; of one that ran, and is to be tried again, it is seen afterwards.
+        before = self._scheduled(), self._engine.next_due()
         deferred = self._engine.deferred()
         counts = self._engine.count()
+        moments = [due for due in (*before, self._engine.next_due()) if due is not None]
         return Facts(
             queued=max(0, counts[State.QUEUED] - deferred),
             running=counts[State.RUNNING],

@@ -40,6 +40,13 @@ class Switching:
         checked = zip(self._switches, self._problems, strict=True)
         return tuple(SwitchStatus(switch.name, problem) for switch, problem in checked)
 
+    def resume(self, run: SwitchRun) -> None:
+        """Go on where another process has run a switch: it is that one's turn."""
+        self.last_run = run
+        names = [switch.name for switch in self._switches]
+        if run.switch in names:
+            self._turn = names.index(run.switch)
+
     def run(self, now: float) -> None:
         """Run the switch whose turn it is. Raises SwitchFailed, also for what nobody foresaw."""
         self.last_run = SwitchRun(now, self.next.name)
@@ -52,9 +59,9 @@ class Switching:
 
     def give_up(self, error: str) -> str:
         """Note that the run failed, let the next switch have its turn, and return what there is to tell."""
-        if self.last_run is not None:
-            self.last_run = replace(self.last_run, error=error)
-        told = f"{self.next.name}: {error}"
         self._turn += 1
         self.doubtful = True
-        return told
+        if self.last_run is None:
+            return error
+        self.last_run = replace(self.last_run, error=error)
+        return f"{self.last_run.switch}: {error}"

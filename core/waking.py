@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 from core.errors import AlarmFailed
 from core.machine import NoAlarm, WakeStatus, problem_of
+from core.timing import format_duration
 
 if TYPE_CHECKING:
     from core.announcer import Announcer
     from core.machine import Alarm
 
 _NO_ALARM = "nothing starts the machine for what is due later; set AAFAI_WAKE_ALARM."
+
+#: Seconds within which a machine that was told to stop is off, also where its services are slow to end.
+LONGEST_STOP = 180.0
 
 #: Seconds by which a moment may move before the alarm is set anew.
 _SLACK = 60.0
@@ -22,13 +26,21 @@ _SLACK = 60.0
 class Waking:
     """Set a wake alarm, and say and remember how that went."""
 
-    def __init__(self, alarm: Alarm, announcer: Announcer) -> None:
+    def __init__(self, alarm: Alarm, announcer: Announcer, *, shortest_sleep: float) -> None:
+        """Expect to be asked for no moment that is nearer than the shortest sleep, in seconds."""
         self._alarm = alarm
         self._announcer = announcer
         self._none = isinstance(alarm, NoAlarm)
         self._set = False
         self._armed_for: float | None = None
         self._doubt: str | None = None
+        #: That the alarm may ring before the machine is off, in a sentence; None when it cannot.
+        self.unheard: str | None = None
+        if shortest_sleep < LONGEST_STOP and not self._none:
+            self.unheard = (
+                f"AAFAI_MIN_SLEEP is {format_duration(shortest_sleep)}, and an alarm that rings before the"
+                f" machine is off is not heard; set it to {format_duration(LONGEST_STOP)} or more."
+            )
         #: Why the alarm could not be set the last time; None when it could.
         self.failure: str | None = None
 
@@ -68,10 +80,10 @@ class Waking:
 
     def status(self, next_due: float | None, *, stops: bool) -> WakeStatus:
         """Return what starts the machine when something is due then, if it ever `stops`."""
-        missed = self.missed(next_due) if stops else None
+        risk = (self.missed(next_due) or self.unheard) if stops else None
         return WakeStatus(
             alarm=self._alarm.name,
-            problem=self.failure or self._doubt or missed,
+            problem=self.failure or self._doubt or risk,
             next_due=next_due,
             armed_for=self._armed_for if self._set and not self._none else None,
         )

@@ -122,6 +122,13 @@ def test_a_tokens_file_that_cannot_be_taken_is_told_of(tmp_path: Path) -> None:
     assert without.startswith("AAFAI_TOKEN: ")
 
 
+def test_a_command_before_a_stop_may_take_an_hour_and_no_more() -> None:
+    (problem,) = problems_of({"AAFAI_BEFORE_STOP_LIMIT": "61 minutes"})
+
+    assert problem == "AAFAI_BEFORE_STOP_LIMIT: '61 minutes' is too long: write 1 hour at most."
+    assert Config.load({"AAFAI_BEFORE_STOP_LIMIT": "1 hour"}).before_stop_limit == 3_600
+
+
 @pytest.mark.parametrize(("host", "bind"), [("127.0.0.1", "127.0.0.1:8000"), ("::1", "[::1]:8000")])
 def test_an_address_is_told_from_its_port(host: str, bind: str) -> None:
     assert Config.load({"AAFAI_HOST": host}).bind == bind

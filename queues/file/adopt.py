@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from core.clock import SystemClock
@@ -21,6 +22,7 @@ from core.errors import (
     JobNotFound,
     QueueFull,
     RecordDamaged,
+    ShuttingDown,
     Unsupported,
 )
 from core.ids import JOB_ID, JobIds
@@ -38,6 +40,8 @@ SETTLED, GIVEN_UP = 1.0, 10.0
 
 #: Turns what was asked into a job, or raises BusError with the sentence for the reason file.
 Accept = Callable[[dict[str, Json]], Job]
+#: Returns what is held while a file becomes a job.
+Entered = Callable[[], AbstractContextManager[object]]
 
 _ACTION = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _ASKED = (
@@ -89,12 +93,14 @@ class Adoption:
         accept: Accept,
         add: Callable[[Job], Job],
         adopted: Callable[[Job], None],
+        entered: Entered = nullcontext,
     ) -> None:
         self._disk = site.disk
         self._folder = site.layout.top("inbound")
         self._quarantine = quarantine
         self._whereabouts = whereabouts
         self._accept = accept
+        self._entered = entered
         self._add = add
         self._adopted = adopted
 
@@ -148,9 +154,10 @@ class Adoption:
 
     def _adopt_document(self, path: str, document: Json, status: os.stat_result) -> bool:
         try:
-            job = self._job(document, status)
-            stored = self._add(job)
-        except (EngineUnavailable, QueueFull):
+            with self._entered():
+                job = self._job(document, status)
+                stored = self._add(job)
+        except (EngineUnavailable, QueueFull, ShuttingDown):
             return False  # no fault of the file: it stays for the next time
         except BusError as error:
             self._quarantine.put(path, f"{error.message} {error.hint}".strip())

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from core.jobs import Job
 from queues.aging import AGING
-from queues.file.adopt import Accept
+from queues.file.adopt import Accept, Entered
 from queues.file.journal import STEP
 
 _MIB = 1 << 20
@@ -19,6 +20,8 @@ class FileOptions:
 
     #: Makes a job of what a dropped file asks for; None checks only its shape.
     accept: Accept | None = None
+    #: Entered for as long as a dropped file becomes a job; where that raises ShuttingDown, the file stays.
+    entered: Entered = nullcontext
     #: Told of each job that a dropped file made.
     adopted: Callable[[Job], None] = lambda job: None
     #: Told the name of each file that was put into quarantine, and why.

@@ -153,6 +153,7 @@ class Parts:
             quarantine=self.quarantine,
             whereabouts=self.whereabouts,
             accept=options.accept or accept_by_shape(),
+            entered=options.entered,
             add=self.submits.add,
             adopted=options.adopted,
         )

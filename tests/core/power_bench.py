@@ -72,7 +72,7 @@ class Machine:
             gate=self.gate,
             clock=self.clock,
             events=events,
-            policy=POLICY,
+            policy=more.pop("policy", POLICY),
             runtime_dir=folder / "run",
             record=folder / "last-stop.json",
             switches=switches,
@@ -84,6 +84,11 @@ class Machine:
 
     def _listen(self, message: EventMessage) -> None:
         self.said.append((message.event_type, message.payload["message"]))
+
+    def prepare(self) -> None:
+        """Look, and wait until what is to be done before a stop is done."""
+        self.power.step()
+        self.power.power_off.preparations.wait()
 
     def heard(self, event_type: str) -> list[str]:
         return [words for said, words in self.said if said == event_type]

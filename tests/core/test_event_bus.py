@@ -44,7 +44,7 @@ def test_listening_returns_what_came_and_none_when_nothing_did(publisher, listen
 
     publisher.publish("email.processed", "email-agent")
 
-    assert listener.listen(timeout=5).event_type == "email.processed"
+    assert listener.listen(timeout=60).event_type == "email.processed"
     assert listener.listen(timeout=0) is None
 
 

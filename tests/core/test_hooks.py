@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from core.hooks import Hook
 from core.idle import Facts
 from core.machine import PowerState
-from tests.core.power_bench import ASwitch, Machine
+from tests.core.power_bench import AnAlarm, ASwitch, Machine
 
 
 class AHook:
@@ -49,51 +51,112 @@ def test_a_hook_that_fails_says_why(argv: tuple[str, ...], problem: str) -> None
 def test_hooks_are_run_in_turn_before_the_switch_and_what_they_say_is_told(tmp_path: Path) -> None:
     switch, hooks = ASwitch(), [AHook("`a` failed."), AHook()]
     machine = Machine(tmp_path, switch, hooks=hooks)
+    machine.clock.advance(300)
 
-    state = machine.step_after(300)
+    machine.prepare()
+    state = machine.step_after(1)
 
     assert state is PowerState.STOPPING
     assert (switch.runs, [hook.runs for hook in hooks]) == (1, [1, 1])
     assert machine.heard("system.warning") == ["before the stop: `a` failed."]
-    assert [event for event, _ in machine.said] == ["system.draining", "system.warning", "system.shutdown"]
+    assert [event for event, _ in machine.said] == ["system.warning", "system.draining", "system.shutdown"]
 
 
 def test_a_stop_that_failed_runs_no_hook_again_until_there_was_work(tmp_path: Path) -> None:
     hook = AHook()
     machine = Machine(tmp_path, ASwitch(refusal="no."), hooks=[hook])
+    machine.clock.advance(300)
 
-    machine.step_after(300)
+    machine.prepare()
+    machine.step_after(1)
     machine.step_after(60)
     before = hook.runs
     machine.work = Facts(running=1)
     machine.step_after(1)
     machine.work = Facts()
-    machine.step_after(900)
+    machine.clock.advance(900)
+    machine.prepare()
 
     assert (before, hook.runs) == (1, 2)
 
 
-def test_what_came_while_the_hooks_ran_is_seen_before_the_switch_is_run(tmp_path: Path) -> None:
+class ALongHook(AHook):
+    """A hook that ends when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.end = threading.Event()
+
+    def run(self) -> str | None:
+        self.end.wait(60)
+        return super().run()
+
+
+@pytest.fixture
+def long_hook() -> Iterator[ALongHook]:
+    hook = ALongHook()
+    yield hook
+    hook.end.set()
+
+
+def test_jobs_are_accepted_and_the_machine_stays_on_while_the_hooks_run(
+    tmp_path: Path, long_hook: ALongHook
+) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, hooks=[long_hook])
+
+    states = [machine.step_after(300), machine.step_after(3_600)]
+    status, accepting, runs = machine.power.status(), not machine.gate.closed, switch.runs
+    long_hook.end.set()
+    machine.prepare()
+    machine.step_after(1)
+
+    assert states == [PowerState.ACCEPTING] * 2
+    assert status.message == "On because the commands of AAFAI_BEFORE_STOP are being run."
+    assert (accepting, runs, switch.runs, long_hook.runs) == (True, 0, 1, 1)
+
+
+def test_hooks_that_ran_while_there_was_work_are_run_again(tmp_path: Path, long_hook: ALongHook) -> None:
+    switch = ASwitch()
+    machine = Machine(tmp_path, switch, hooks=[long_hook])
+    machine.step_after(300)
+
+    machine.work = Facts(running=1)
+    machine.step_after(1)
+    long_hook.end.set()
+    machine.power.power_off.preparations.wait()
+    long_hook.end.clear()
+    machine.work = Facts()
+    machine.step_after(900)
+    before = switch.runs
+    long_hook.end.set()
+    machine.prepare()
+    machine.step_after(1)
+
+    assert (before, switch.runs, long_hook.runs) == (0, 1, 2)
+
+
+def test_a_process_that_is_told_to_end_while_the_hooks_run_sets_the_alarm_all_the_same(
+    tmp_path: Path, long_hook: ALongHook
+) -> None:
+    alarm = AnAlarm()
+    machine = Machine(tmp_path, ASwitch(), hooks=[long_hook], alarm=alarm)
+    machine.work = Facts(next_due=machine.clock.now() + 86_400)
+    machine.step_after(300)
+
+    machine.power.prepare_to_end(preempted=True)
+    machine.step_after(1)
+
+    assert alarm.armed == [machine.work.next_due]
+
+
+def test_the_longest_uptime_waits_for_the_hooks_and_for_nothing_else(tmp_path: Path) -> None:
     switch, hook = ASwitch(), AHook()
     machine = Machine(tmp_path, switch, hooks=[hook])
+    machine.work = Facts(running=1)
+    machine.clock.advance(36_000)
 
-    def dropped_in() -> None:
-        hook.runs += 1
-        machine.work = Facts(queued=1)
+    machine.prepare()
+    machine.step_after(1)
 
-    hook.run = dropped_in  # type: ignore[method-assign]
-    state = machine.step_after(300)
-
-    assert state is PowerState.ACCEPTING
-    assert (switch.runs, hook.runs) == (0, 1)
-    assert not machine.gate.closed
-
-
-def test_no_hook_is_run_while_a_submission_is_being_stored(tmp_path: Path) -> None:
-    hook = AHook()
-    machine = Machine(tmp_path, ASwitch(), hooks=[hook])
-
-    with machine.gate.entered():
-        machine.step_after(300)
-
-    assert hook.runs == 0
+    assert (hook.runs, switch.runs) == (1, 1)

@@ -1,4 +1,4 @@
-"""The record of a clean stop tells the next start how this run ended, and matters for nothing else."""
+"""The record of a clean stop tells the next start how this run ended, and if the machine is going off."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ def test_a_clean_stop_leaves_a_record_for_the_next_start(tmp_path: Path) -> None
         "stopped_at": machine.clock.now(),
         "message": "Stopping: nothing is left to do.",
         "next_due": None,
+        "switch": "fake",
+        "boot": "this boot",
+        "boottime": machine.clock.boottime(),
     }
 
 
@@ -172,3 +175,18 @@ def test_a_stop_that_did_not_end_the_machine_is_no_clean_stop(tmp_path: Path, sl
 
     assert state is PowerState.ACCEPTING
     assert json.loads((tmp_path / "last-stop.json").read_text())["state"] == "running"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        '{"state": "stopped", "switch": "gcp"}',
+        '{"state": "stopped", "switch": "gcp", "boot": "this boot", "boottime": "x", "stopped_at": 1}',
+        '{"state":"stopped","switch":"a","boot":"this boot","boottime":9e9,"stopped_at":1,"message":""}',
+    ],
+)
+def test_a_damaged_record_closes_no_gate(file: Path, text: str) -> None:
+    file.write_text(text)
+
+    assert record(file).under_way(60) is None

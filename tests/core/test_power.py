@@ -244,13 +244,14 @@ def test_a_fault_behind_the_closed_gate_opens_it_again(
 ) -> None:
     switch = ASwitch()
     machine = Machine(tmp_path, switch)
-    monkeypatch.setattr(machine.power.power_off, "_switch", lambda facts, verdict: 1 / 0)
+    monkeypatch.setattr(machine.power.switching, "run", lambda now: 1 / 0)
     machine.clock.advance(300)
 
     with pytest.raises(ZeroDivisionError):
         machine.power.step()
 
     assert not machine.gate.closed
+    assert '"running"' in machine.power.record.read_text()
     assert machine.power.status().state is PowerState.ACCEPTING
     assert machine.heard("system.reopened") == ["a fault is in the way"]
 
@@ -538,7 +539,7 @@ def _is_idle(work: Facts, clock: FakeClock) -> bool:
 def _machine_of_timelines(folders: pytest.TempPathFactory, switch: Switch) -> Machine:
     machine = Machine(folders.getbasetemp(), switch)
     machine.power._beat = lambda: None  # type: ignore[method-assign]  # Thousands of files tell nothing new.
-    machine.power._record.note_stop = lambda message, next_due: None  # type: ignore[method-assign]
+    machine.power._record.note_stop = lambda *_, **__: None  # type: ignore[method-assign]
     # However long the last pause was, the machine counts as off, so that a second run would be seen.
     machine.power.timings = replace(machine.power.timings, verify=1e9)
     return machine

@@ -437,7 +437,7 @@ def test_the_thread_starts_what_is_due_and_ends_when_told(process, queued):
     process.register(schedule="1 second")
 
     process.due_runs.start()
-    first = queued.get(timeout=10)
+    first = queued.get(timeout=60)
     process.due_runs.stop()
 
     assert first == "2023-11-14T22:13:21Z"
@@ -451,7 +451,7 @@ def test_a_fault_at_the_start_is_told_and_the_thread_goes_on(bus, clock, queued)
     process.register(schedule="1 second")
 
     process.due_runs.start()
-    queued.get(timeout=10)
+    queued.get(timeout=60)
     process.due_runs.stop()
 
     assert process.types_told()[0] == "system.scheduler_failed"
@@ -469,7 +469,7 @@ def test_what_fails_at_the_start_is_done_as_soon_as_it_can_be(bus, clock, queued
     process = Process(bus, clock, at_start=full_at_first)
 
     process.due_runs.start()
-    queued.get(timeout=10)
+    queued.get(timeout=60)
     process.due_runs.stop()
 
     assert len(tries) == 3

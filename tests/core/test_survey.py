@@ -95,3 +95,39 @@ def test_the_next_run_of_a_schedule_is_due_beside_deferred_jobs(engine, events, 
     later = Survey(engine, deliveries, activity, scheduled=lambda: NOW + 60).facts()
 
     assert (soon.next_due, later.next_due) == (NOW + 40, NOW + 50)
+
+
+class Moving:
+    """An engine in which something happens before the jobs are asked for in a certain way."""
+
+    def __init__(self, engine, **happenings):
+        self._engine = engine
+        self._happenings = happenings
+
+    def __getattr__(self, name):
+        if happening := self._happenings.pop(name, None):
+            happening()
+        return getattr(self._engine, name)
+
+
+@pytest.mark.parametrize("read", ["next_due", "deferred", "count"])
+def test_a_retry_that_moves_while_the_jobs_are_counted_is_seen(engine, events, clock, read):
+    engine.add(a_job(max_attempts=3))
+    claimed = engine.claim("worker-001", now=NOW, lease=60, queues=["default"])
+    error = JobError(code="action_error", message="It broke.")
+    retried = failed(claimed, error=error, now=NOW, delay=30)
+    moving = Moving(engine, **{read: lambda: engine.swap(claimed, retried)})
+
+    facts = Survey(moving, Deliveries(events, clock, linger=900), Activity(events, clock)).facts()
+
+    assert (facts.running, facts.next_due) == (0, NOW + 30)
+
+
+@pytest.mark.parametrize("read", ["next_due", "deferred", "count"])
+def test_a_job_that_falls_due_while_the_jobs_are_counted_is_seen(engine, events, clock, read):
+    engine.add(a_job(run_after=NOW + 1))
+    moving = Moving(engine, **{read: lambda: engine.upkeep(NOW + 1)})
+
+    facts = Survey(moving, Deliveries(events, clock, linger=900), Activity(events, clock)).facts()
+
+    assert facts.queued == 1 or facts.next_due == NOW + 1

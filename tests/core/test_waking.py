@@ -210,3 +210,77 @@ def test_what_the_check_of_an_alarm_finds_is_told_at_the_start(tmp_path: Path) -
 
     assert machine.heard("system.warning") == ["the role is missing."]
     assert machine.power.status().wake.problem == "the role is missing."
+
+
+@pytest.mark.parametrize(
+    ("switches", "seconds", "warned"), [(1, 179, True), (1, 180, False), (0, 60, False)], ids=str
+)
+def test_a_sleep_that_is_shorter_than_a_stop_is_warned_of_where_the_machine_stops(
+    tmp_path: Path, switches: int, seconds: float, warned: bool
+) -> None:
+    policy = replace(POLICY, min_sleep=seconds)
+    machine = Machine(tmp_path, *[ASwitch()] * switches, alarm=AnAlarm(), policy=policy)
+
+    machine.power.take_up()
+
+    told = (
+        "AAFAI_MIN_SLEEP is 2 minutes 59 seconds, and an alarm that rings before the machine is off is not"
+        " heard; set it to 3 minutes or more."
+    )
+    assert machine.heard("system.warning") == [f"the wake alarm fake: {told}"] * warned
+    assert machine.power.status().wake.problem == (told if warned else None)
+
+
+def test_a_short_sleep_is_no_matter_without_an_alarm(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, ASwitch(), policy=replace(POLICY, min_sleep=60))
+
+    machine.power.take_up()
+
+    assert machine.heard("system.warning") == []
+    assert machine.power.status().wake.problem is None
+
+
+def a_machine_that_is_still_on(folder: Path, alarm: AnAlarm) -> Machine:
+    """Return a machine that gave up a switch just now, and has work again."""
+    machine = Machine(folder, ASwitch(), alarm=alarm)
+    machine.step_after(300)
+    machine.step_after(60)
+    machine.work = Facts(running=1)
+    return machine
+
+
+def test_what_is_left_after_a_switch_was_given_up_is_woken_for_should_it_work_late(tmp_path: Path) -> None:
+    alarm = AnAlarm()
+    machine = a_machine_that_is_still_on(tmp_path, alarm)
+
+    machine.step_after(1)
+    machine.step_after(1)
+    at_work = list(alarm.armed)
+    machine.work = Facts()
+    machine.step_after(1)
+
+    assert at_work == [None, machine.clock.now() - 2 + POLICY.min_sleep]
+    assert alarm.armed == [*at_work, None]
+
+
+def test_a_switch_that_was_given_up_long_ago_sets_no_alarm_any_more(tmp_path: Path) -> None:
+    alarm = AnAlarm()
+    machine = a_machine_that_is_still_on(tmp_path, alarm)
+
+    machine.step_after(600)
+
+    assert alarm.armed == [None]
+
+
+def test_an_alarm_that_fails_while_jobs_run_is_asked_once_a_minute(tmp_path: Path) -> None:
+    alarm = AnAlarm(broken=True)
+    machine = a_machine_that_is_still_on(tmp_path, alarm)
+    machine.step_after(1)
+
+    alarm.broken = False
+    machine.step_after(59)
+    too_early = list(alarm.armed)
+    machine.step_after(1)
+
+    assert too_early == []
+    assert len(alarm.armed) == 1

@@ -559,6 +559,13 @@ def test_what_cannot_be_written_for_want_of_room_is_written_later(
     assert sorted(letter.event_type for letter in carry.carried) == ["mail.0", "mail.1", "mail.2"]
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a stop wait as long as a slow machine takes."""
+    monkeypatch.setattr("core.webhooks._FAREWELL", 60.0)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("carried_by", ["journal", "local"])
 def test_what_is_told_until_the_last_word_reaches_standing_subscriptions_before_a_stop_ends(
     tmp_path: Path, engine: Any, events: EventBus, carry: Carrier, carried_by: str
@@ -672,7 +679,7 @@ def a_letter(url: str) -> Letter:
     return Letter(id="msg_1", url=url, body='{"type":"test","ä":1}', event_type="test")
 
 
-def send(url: str, *, secret: str = SECRET, private: bool = True, seconds: float = 5.0) -> Answer:
+def send(url: str, *, secret: str = SECRET, private: bool = True, seconds: float = 30.0) -> Answer:
     carry = carrier(lambda: keys_of(secret), SystemClock(), private=private, seconds=seconds)
     return carry(a_letter(url))
 

@@ -18,6 +18,7 @@ from typing import Self
 import pytest
 
 from examples.running import GUNICORN, ROOT, free_port
+from tests.boots import boot_anew
 from tests.cloud.fake_compute import INSTANCE, PROJECT, ZONE
 from tests.cloud.fake_google import TOKEN, FakeGoogle
 
@@ -103,6 +104,7 @@ class OffMachine:
         number = next(_ADDRESSES)
         address = f"127.0.{number % 200}.{os.getpid() % 250 + 1}"
         self.is_off.clear()
+        boot_anew(self._folder / "queues")
         self.google.compute.address_of = lambda _: address
         self.addresses.append(address)
         settings = {

@@ -14,6 +14,7 @@ import pytest
 import requests
 
 from examples.running import RunningBus, a_bus
+from tests.boots import boot_anew
 from tests.cloud.fake_google import FakeGoogle
 
 pytestmark = pytest.mark.alone
@@ -50,6 +51,7 @@ class GoogleMachine:
 
     def _boot(self, _: str) -> None:
         self.is_off.clear()
+        boot_anew(self._folder / "queues")
         settings = {"AAFAI_GOOGLE_URL": self.google.url, **ALARM, **self._settings}
         self.bus = self._running.enter_context(a_bus(self._folder, **settings))
         self.booted.set()

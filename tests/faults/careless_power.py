@@ -1,4 +1,4 @@
-"""The web application with a power logic that overlooks running jobs, or closes no gate."""
+"""The web application with a power logic that overlooks running jobs, closes no gate, or forgets a stop."""
 
 from __future__ import annotations
 
@@ -21,4 +21,11 @@ def open_handed() -> Porch:
     """Return one that lets everybody in while it switches the machine off."""
     app = sound_application()
     app.extensions["kernel"].bus.gate.close = lambda **how: True
+    return app
+
+
+def forgetful() -> Porch:
+    """Return one that accepts jobs after a start, although the machine is being switched off."""
+    app = sound_application()
+    app.extensions["kernel"].power.power_off.resume = lambda stop: None
     return app

@@ -40,6 +40,7 @@ _LOG = {
     "decisions": re.compile(r"the gate is closed:"),
     "slipped_in": re.compile(r"the gate is open again: On because"),
     "failed_switches": re.compile(r"the gate is open again: the machine is still on"),
+    "gone_on_with": re.compile(r"the gate is closed: another process has run the switch"),
 }
 
 

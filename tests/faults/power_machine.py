@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from examples.running import GUNICORN, ROOT, free_port
+from tests.boots import boot_anew
 from tests.faults.crew_processes import send, started_for
 from tests.faults.crew_server import SETTINGS, Site
-from tests.faults.power_programs import ALARM, HESITATIONS, HOWS, POWER, SLOW, SWITCH
+from tests.faults.power_programs import ALARM, BUTTON, HESITATIONS, HOWS, POWER, SLOW, SWITCH
 
 _GLANCE = 0.005  # seconds
 
@@ -78,6 +79,7 @@ class Machine(Site):
         """See to it that a bus that died is started again while the machine is on, and the alarm heard."""
         while not self._left.wait(_GLANCE):
             with self._lock:
+                self._press()
                 if self._bus is None:
                     self._listen()
                 elif self._bus.poll() is not None:
@@ -95,6 +97,7 @@ class Machine(Site):
         self._left.set()
 
     def _boot(self) -> None:
+        """Start the bus: on a machine that was off, or in the place of one that died."""
         hesitation, how = SLOW if self.mutant else self._chosen()
         (self.folder / "how").write_text(how)
         places = self._places(self.port, self.folder / "log")
@@ -121,6 +124,15 @@ class Machine(Site):
             self.counts["alarms"] += 1
             self._boot()
 
+    def _press(self) -> None:
+        """Switch off what was asked to go off a moment ago, as a cloud does that presses the power button."""
+        asked = self.folder / "asked"
+        with suppress(FileNotFoundError):
+            if time.time() - asked.stat().st_mtime >= BUTTON:
+                asked.unlink()
+                (self.folder / "off").touch()
+                self._clear_away()
+
     def _is_going_off(self) -> bool:
         return (self.folder / "off").exists()
 
@@ -138,6 +150,7 @@ class Machine(Site):
             self._boot()
             return
         (self.folder / "off").unlink()
+        boot_anew(self.queues)
         self.counts["cycles"] += 1
         self._look_around()
 

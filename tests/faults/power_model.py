@@ -54,15 +54,17 @@ class Design:
     """How the machine is built. What differs from the defaults is a mistake on purpose."""
 
     #: What the power logic does, in this order; whatever forbids a step begins the program anew.
-    program: tuple[str, ...] = ("decide", "close", "wait", "look", "arm", "switch")
+    program: tuple[str, ...] = ("decide", "close", "wait", "look", "arm", "record", "switch")
     #: Within which time a due job keeps the machine on.
     min_sleep: int = MIN_SLEEP
     #: Whether a program that is given up begins anew, or goes on where it was with the gate open.
     begins_anew: bool = True
-    #: Whether a bus that dies while the machine stops is started again, as it is at other times.
-    restarts_while_stopping: bool = False
+    #: Whether a bus that dies after the record of a stop was written goes on with it when it starts again.
+    goes_on: bool = True
     #: Whether a switch that seems not to have worked may still take effect.
     switches_late: bool = False
+    #: Whether a bus that is told to end has the machine started again for what is left.
+    drains: bool = True
 
 
 SOUND = Design()
@@ -135,6 +137,12 @@ def stays_on(world: World, design: Design = SOUND) -> bool:
     return world.busy or soon
 
 
+def earliest_start(world: World) -> int | None:
+    """Return when the machine must be started for what is left, if it goes off now."""
+    moments = [job.due for job in world.jobs if job.stage is Stage.WAITING]
+    return min(max(min(moments), world.now + MIN_SLEEP), LAST) if moments else None
+
+
 def _submissions(world: World) -> Steps:
     for number, job in enumerate(world.jobs):
         if job.stage is Stage.WANTED and world.gate_open:
@@ -156,15 +164,15 @@ def _work(world: World) -> Steps:
 
 def _power(world: World, design: Design) -> Steps:
     if world.at == len(design.program):
-        yield Step("overdue"), replace(_reopened(world, design), stopping=design.switches_late)
+        yield _given_up(world, design)
         return
     step = design.program[world.at]
     further = replace(world, at=world.at + 1)
     looked = replace(further, seen=world.next_due, late=False)
     if step == "decide" and not stays_on(world, design):
         yield Step(step), looked
-    elif step == "close":
-        yield Step(step), replace(further, gate_open=False)
+    elif step in {"close", "record"}:
+        yield Step(step), replace(further, gate_open=world.gate_open and step != "close")
     elif step == "wait":
         given_up = world.holds(Stage.INSIDE)
         yield (Step("give up"), _reopened(world, design)) if given_up else (Step(step), further)
@@ -179,11 +187,19 @@ def _power(world: World, design: Design) -> Steps:
         yield Step("switch fails"), _reopened(world, design)
 
 
+def _given_up(world: World, design: Design) -> Taken:
+    """Return how a stop ends that does not come true: for sure where no switch was run, else by a failure."""
+    step = Step("overdue" if world.stopping else "unswitched")
+    return step, replace(_reopened(world, design), stopping=world.stopping and design.switches_late)
+
+
 def _deaths(world: World, design: Design) -> Steps:
+    dead = _without_bus(world)
     if world.stopping:
-        yield Step("off"), replace(_without_bus(world), on=False, stopping=False)
-    if not world.stopping or design.restarts_while_stopping:
-        yield Step("kill"), _without_bus(world)
+        given_up = world.at < len(design.program)
+        alarm = earliest_start(dead) if design.drains and given_up else world.alarm
+        yield Step("off"), replace(dead, on=False, stopping=False, alarm=alarm)
+    yield Step("kill"), _going_on(dead, world, design) if _is_recorded(world, design) else dead
 
 
 def _starts(world: World) -> Steps:
@@ -213,6 +229,17 @@ def _reopened(world: World, design: Design) -> World:
     if not design.begins_anew:
         return replace(world, gate_open=True, at=min(world.at + 1, len(design.program)))
     return replace(world, gate_open=True, at=0, seen=None, late=False, stopping=False)
+
+
+def _is_recorded(world: World, design: Design) -> bool:
+    return "record" in design.program[: world.at]
+
+
+def _going_on(dead: World, world: World, design: Design) -> World:
+    """Return the world with a new process, which has read that a stop was begun."""
+    if not design.goes_on:
+        return dead
+    return replace(dead, gate_open=False, at=len(design.program), seen=world.seen, late=world.late)
 
 
 def _without_bus(world: World) -> World:

@@ -50,6 +50,11 @@ def overlook_what_runs(power: Power) -> None:
     power.facts = lambda: replace(look(), running=0, last_activity=None)
 
 
+def forget_the_stop(power: Power) -> None:
+    """Accept jobs after a start, although the switch was run just before."""
+    power.power_off.resume = lambda stop: None  # type: ignore[method-assign]
+
+
 #: What is broken, by what it does wrong.
 MUTANTS: dict[str, Callable[[Power], None]] = {
     "looks once": look_once,
@@ -58,4 +63,5 @@ MUTANTS: dict[str, Callable[[Power], None]] = {
     "stays shut": stay_shut,
     "overlooks what is due": overlook_what_is_due,
     "overlooks what runs": overlook_what_runs,
+    "forgets the stop": forget_the_stop,
 }

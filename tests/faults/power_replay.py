@@ -11,18 +11,22 @@ from core.errors import AlarmFailed, SwitchFailed
 from core.event_bus import EventBus, LocalTransport
 from core.gate import Gate
 from core.idle import Facts, Policy
+from core.last_stop import StopRecord, StopUnderWay
 from core.machine import PowerState, Timings
 from core.power import Power
 from tests.factories import NOW
 from tests.fakes import FakeClock
 from tests.faults.power_model import MIN_SLEEP, SOUND, Stage, Taken, World, stays_on
 
-#: Seconds in a unit of the model's time, next to which the pauses of the power logic are nothing.
+#: Seconds in a unit of the model's time, next to which the pauses of the power logic are nothing. A switch
+#: that was given up works no more, so no alarm is kept set for that.
 UNIT = 1e6
 PAUSE = 60.0
 
 _STATES = (PowerState.ACCEPTING, *[PowerState.DRAINING] * (len(SOUND.program) - 1), PowerState.STOPPING)
-_OF_POWER = frozenset({*SOUND.program, "give up", "arm fails", "switch fails", "overdue"})
+#: The ends of a stop that did not come true.
+_FAILURES = frozenset({"overdue", "unswitched"})
+_OF_POWER = frozenset({*SOUND.program, "give up", "arm fails", "switch fails", *_FAILURES})
 _NOWHERE = Path("/nonexistent")
 _POLICY = Policy(
     idle_timeout=0, min_sleep=(MIN_SLEEP + 0.5) * UNIT, boot_grace=0, paid_minute=0, max_uptime=1e12
@@ -89,6 +93,28 @@ class SeamSwitch:
             raise SwitchFailed("the switch is broken.")
 
 
+class SeamRecord(StopRecord):
+    """A record that outlives its process, and no boot of the machine; how old it is does not count here."""
+
+    def __init__(self, replay: Replay, clock: FakeClock) -> None:
+        super().__init__(_NOWHERE, "this boot", clock, warn=print)
+        self._replay = replay
+        self._stop: StopUnderWay | None = None
+
+    def read(self) -> None:
+        return None
+
+    def under_way(self, patience: float) -> StopUnderWay | None:
+        return self._stop
+
+    def note_start(self) -> None:
+        self._stop = None
+
+    def note_stop(self, message: str, next_due: float | None, *, switch: str = "") -> None:
+        self._replay.come_to("record")
+        self._stop = StopUnderWay(switch, NOW, self._clock.boottime(), message)
+
+
 class Replay:
     """The real thing, and what the model says of it."""
 
@@ -97,6 +123,7 @@ class Replay:
         self.world = world
         self._spoil = spoil
         self._clock = FakeClock()
+        self._record = SeamRecord(self, self._clock)
         self._ahead: list[Taken] = []
         #: What the power logic is to look for; nothing where its look is to change nothing.
         self._looks: list[str] = []
@@ -108,8 +135,8 @@ class Replay:
         while self._ahead:
             if self._ahead[-1][0].name == "decide":
                 self._step("decide", "look")
-            elif self._ahead[-1][0].name == "overdue":
-                self.come_to("overdue")
+            elif self._ahead[-1][0].name in _FAILURES:
+                self.come_to(*_FAILURES)
                 self._step()
             else:
                 self._act()
@@ -157,7 +184,10 @@ class Replay:
             self._inside[step.job].close()
         elif step.name == "tick":
             self._clock.advance(UNIT)
-        elif step.name in {"kill", "off"}:
+        elif step.name == "kill":
+            self._die()
+        elif step.name == "off":
+            self._record.note_start()  # Of another boot, it would mean nothing.
             self._die()
 
     def _die(self) -> None:
@@ -203,9 +233,11 @@ class Replay:
             record=_NOWHERE / "record",
             switches=[SeamSwitch(self)],
             alarm=SeamAlarm(self),
-            timings=Timings(verify=PAUSE, retry=PAUSE),
+            timings=Timings(verify=PAUSE, retry=PAUSE, late=0),
         )
+        self._power._record = self._power.power_off.record = self._record
         self._spoil(self._power)
+        self._power.take_up()
 
 
 def must(truth: bool, sentence: str) -> None:

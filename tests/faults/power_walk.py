@@ -7,7 +7,17 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tests.faults.power_model import SOUND, Design, Stage, Step, Taken, World, beginning, steps
+from tests.faults.power_model import (
+    SOUND,
+    Design,
+    Stage,
+    Step,
+    Taken,
+    World,
+    beginning,
+    earliest_start,
+    steps,
+)
 
 #: What nobody may count on: that a client comes and starts the machine.
 BY_CLIENTS = frozenset({"enter", "ask"})
@@ -79,8 +89,8 @@ def faults_of(world: World, step: Step, after: World) -> Iterable[str]:
         yield OVER_A_SUBMISSION
     if step.name == "store" and world.stopping:
         yield TOO_LATE
-    moments = [job.due for job in after.jobs if job.stage is Stage.WAITING]
-    if not after.on and moments and after.alarm != min(moments):
+    start = earliest_start(after)
+    if step.name == "off" and start is not None and after.alarm != start:
         yield UNALARMED
 
 

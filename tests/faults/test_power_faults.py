@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import threading
 from pathlib import Path
 
 import pytest
@@ -250,7 +250,9 @@ def test_a_disk_that_is_full_at_the_clean_stop_does_not_keep_the_machine_on(
 
 
 @pytest.mark.parametrize("number", [2, 5])
-def test_several_processes_on_one_folder_see_the_same_work(number: int, tmp_path: Path) -> None:
+def test_several_processes_on_one_folder_see_the_same_work_and_the_same_stop(
+    number: int, tmp_path: Path
+) -> None:
     shared = Facts(running=1)
     switches = [ASwitch(str(index)) for index in range(number)]
     machines = [Machine(tmp_path, switch, facts=lambda: shared) for switch in switches]
@@ -263,7 +265,8 @@ def test_several_processes_on_one_folder_see_the_same_work(number: int, tmp_path
         machine.step_after(POLICY.idle_timeout)
 
     assert at_work == 0
-    assert [switch.runs for switch in switches] == [1] * number
+    assert [switch.runs for switch in switches] == [1] + [0] * (number - 1)
+    assert {machine.power.status().state for machine in machines} == {PowerState.STOPPING}
 
 
 def test_a_full_disk_does_not_still_the_heart(ext4: str, tmp_path: Path) -> None:
@@ -281,34 +284,31 @@ def test_a_full_disk_does_not_still_the_heart(ext4: str, tmp_path: Path) -> None
 
 
 def test_no_drain_however_long_and_no_hook_makes_the_watchdog_take_the_bus_for_dead(tmp_path: Path) -> None:
-    verdicts: list[str | None] = []
+    hook = AHangingHook()
+    machine = Machine(tmp_path, ASwitch(), hooks=[hook])
 
-    def look() -> None:
-        heartbeat = read_heartbeat(tmp_path / "run" / "heartbeat")
-        verdicts.append(decide(machine.clock.boottime(), heartbeat, stale_after=600, max_uptime=46_800))
-
-    slow = [ASlowHook(lambda: machine.clock.advance(300), look) for _ in range(4)]
-    machine = Machine(tmp_path, ASwitch(), hooks=slow)
-    machine.step_after(1_000)
-
+    verdicts = [verdict_after(machine, seconds) for seconds in (1_000, *[5] * 400)]
     machine.work = Facts(running=1)
     machine.power.prepare_to_end()
-    for _ in range(400):
-        machine.step_after(5)
-        look()
+    verdicts += [verdict_after(machine, 5) for _ in range(400)]
+    hook.end.set()
 
-    assert len(verdicts) == 404
     assert set(verdicts) == {None}
 
 
-class ASlowHook:
-    """A hook that takes its time, at the end of which somebody looks."""
+def verdict_after(machine: Machine, seconds: float) -> str | None:
+    """Return what the watchdog finds wrong after a look of the power logic."""
+    machine.step_after(seconds)
+    heartbeat = read_heartbeat(machine.power.runtime_dir / "heartbeat")
+    return decide(machine.clock.boottime(), heartbeat, stale_after=600, max_uptime=46_800)
 
-    def __init__(self, wait: Callable[[], object], look: Callable[[], object]) -> None:
-        self._wait = wait
-        self._look = look
+
+class AHangingHook:
+    """A hook that goes on until it is told to end."""
+
+    def __init__(self) -> None:
+        self.end = threading.Event()
 
     def run(self) -> str | None:
-        self._wait()
-        self._look()
+        self.end.wait(60)
         return None

@@ -27,22 +27,22 @@ pytestmark = pytest.mark.timeout(900)
 
 #: Programs of a power logic that are wrong, and what is seen of it.
 PROGRAMS = {
-    "decide close wait arm switch": OVER_A_JOB,
-    "decide look close wait arm switch": OVER_A_JOB,
-    "decide wait look arm switch": TOO_LATE,
-    "decide close look arm switch": OVER_A_SUBMISSION,
-    "decide close wait arm look switch": UNALARMED,
-    "decide close wait look switch": FORSAKEN,
+    "decide close wait arm record switch": OVER_A_JOB,
+    "decide look close wait arm record switch": OVER_A_JOB,
+    "decide wait look arm record switch": TOO_LATE,
+    "decide close look arm record switch": OVER_A_SUBMISSION,
+    "decide close wait arm look record switch": UNALARMED,
+    "decide close wait look record switch": FORSAKEN,
+    "decide close wait look arm switch": OVER_A_JOB,
+    "decide close wait look arm switch record": OVER_A_JOB,
 }
 #: Other mistakes, and what the sound design takes for granted, where that does not hold.
 DESIGNS = {
     "the gate opens, and the program goes on": (Design(begins_anew=False), OVER_A_JOB),
     "a stop takes longer than the shortest sleep": (Design(min_sleep=0), FORSAKEN),
-    "a bus that dies while the machine stops is started again": (
-        Design(restarts_while_stopping=True),
-        OVER_A_JOB,
-    ),
+    "a bus that is started again knows nothing of the stop": (Design(goes_on=False), OVER_A_JOB),
     "a switch that was given up takes effect": (Design(switches_late=True), OVER_A_JOB),
+    "it does, and the alarm is not set anew": (Design(switches_late=True, drains=False), FORSAKEN),
 }
 
 
@@ -78,13 +78,19 @@ def test_a_design_that_is_wrong_elsewhere_is_caught(design: Design, fault: str, 
     assert caught
 
 
+def test_a_switch_that_works_after_it_was_given_up_interrupts_jobs_and_forsakes_none() -> None:
+    found = walk(2, Design(switches_late=True))
+
+    assert found.faults.keys() == {OVER_A_JOB, OVER_A_SUBMISSION, TOO_LATE}
+
+
 def test_a_fault_is_told_with_the_shortest_way_to_it() -> None:
-    found = walk(2, Design(program=("decide", "close", "wait", "arm", "switch")))
+    found = walk(2, Design(program=("decide", "close", "wait", "arm", "record", "switch")))
 
     way = found.way_to(found.faults[OVER_A_JOB])
 
     names = [step.name for step, _ in way]
-    assert names == ["enter", "decide", "store", "close", "wait", "arm", "switch", "off"]
+    assert names == ["enter", "decide", "store", "close", "wait", "arm", "record", "switch", "off"]
 
 
 def test_the_real_power_logic_takes_every_step_as_the_model_does(effort: Effort, evidence: Evidence) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import socket
 import threading
 from collections import Counter
@@ -20,9 +21,11 @@ from core.ids import JobIds
 from core.jobs import DEFAULT_QUEUE
 from examples.running import GUNICORN, RunningBus, a_bus
 from queues.file.engine import FileEngine
+from tests.boots import boot_anew
 from tests.conftest import Effort, Evidence
 from tests.factories import a_job
 from tests.faults.crew import waited_for
+from tests.faults.crew_processes import children, send
 from tests.faults.crew_server import a_site, with_mutant
 from tests.faults.mutants import ROOM
 from tests.faults.shift_clock import LeadingClock
@@ -107,6 +110,45 @@ def test_a_server_whose_gate_stays_open_is_caught(tmp_path: Path, evidence: Evid
 
     caught = " 200 " in head and stored == 1
     evidence("P15", "a half-read request, the gate stays open", trials=1, mutants=1, caught=int(caught))
+    assert caught
+
+
+def submitted_after_a_kill(folder: Path, command: Sequence[str] = GUNICORN) -> requests.Response:
+    """Submit to a bus that was killed after it had run the switch, and was started again by gunicorn."""
+    switched = Switched(folder)
+    with a_bus(folder, command=command, **switched.settings) as bus:
+        assert switched.was_run(), "the machine is kept on"
+        before = boot_of(bus)
+        send(signal.SIGKILL, children(bus.process.pid))
+        assert waited_for(lambda: boot_of(bus) not in {before, ""})
+        answer = requests.post(f"{bus.url}/inbound", data=BODY, headers=JSON, timeout=30)
+        bus.stop()
+    return answer
+
+
+def boot_of(bus: RunningBus) -> str:
+    """Return by what name a bus is known from those before it; nothing while it starts."""
+    with suppress(requests.RequestException):
+        return str(requests.get(f"{bus.url}/health", timeout=30).json()["boot_id"])
+    return ""
+
+
+def test_a_bus_that_is_killed_after_the_switch_was_run_comes_up_with_its_gate_closed(
+    tmp_path: Path, evidence: Evidence
+) -> None:
+    answer = submitted_after_a_kill(tmp_path)
+
+    taken = int(answer.ok)
+    evidence("P15", "a bus killed after the switch was run, and started again", trials=1, early=taken)
+    assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_bus_that_forgets_the_stop_when_it_is_killed_is_caught(tmp_path: Path, evidence: Evidence) -> None:
+    answer = submitted_after_a_kill(tmp_path, (*GUNICORN, "tests.faults.careless_power:forgetful()"))
+
+    caught = answer.ok
+    evidence("P15", "a killed bus that forgets the stop", trials=1, mutants=1, caught=int(caught))
     assert caught
 
 
@@ -219,6 +261,7 @@ def shared(folder: Path, *, cycles: int) -> Counter[str]:
                 customer.start()
             assert waited_for(off.exists, glance=0.005)
             site.kill(*site.processes())
+            boot_anew(site.queues)
             for customer in customers:
                 customer.join()
                 accepted += customer.accepted

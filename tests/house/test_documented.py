@@ -64,7 +64,7 @@ def test_every_metric_is_documented(app):
 
 
 def test_every_reason_to_stay_on_is_documented():
-    codes = re.findall(r'(?:Reason\(|_until\([^"]*)"([a-z_]+)"', inspect.getsource(idle))
+    codes = re.findall(r'(?:Reason\(|_(?:until|awaited)\([^"]*)"([a-z_]+)"', inspect.getsource(idle))
 
     assert len(set(codes)) == 11
     for code in codes:

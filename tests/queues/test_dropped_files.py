@@ -11,6 +11,7 @@ import pytest
 
 from core import lifecycle
 from core.errors import BrokenAction, JobNotFound, QueueFull
+from core.gate import Gate
 from core.jobs import DEFAULT_QUEUE, Job, Query, State
 from queues.file.engine import FileEngine
 from queues.file.options import FileOptions
@@ -206,6 +207,27 @@ def test_the_action_is_asked_whether_it_accepts(make_engine: MakeEngine, base: P
     engine.upkeep(NOW)
 
     assert "it does not import" in quarantined(base)["x.json"]
+
+
+def test_a_file_becomes_a_job_inside_the_gate_and_stays_when_that_is_closed(
+    make_engine: MakeEngine, base: Path
+) -> None:
+    gate = Gate()
+    left: list[bool] = []
+
+    def accept(asked: dict[str, object]) -> Job:
+        left.append(gate.close(patience=0.0))
+        return a_job(action=str(asked["action"]))
+
+    engine = make_engine(accept=accept, entered=gate.entered)
+    first, second = (drop(base, name, '{"action": "fakejob"}') for name in ("x.json", "y.json"))
+
+    engine.upkeep(NOW)
+    after = gate.is_left(0.0)
+
+    assert (left, after) == ([False], True)
+    assert len(jobs_in(engine)) == 1
+    assert first.exists() != second.exists()
 
 
 def test_a_file_stays_when_the_queue_is_full(make_engine: MakeEngine, base: Path) -> None:
