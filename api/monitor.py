@@ -121,7 +121,7 @@ def _power_warnings(power: PowerStatus) -> Iterator[str]:
     if power.last_run and power.last_run.error:
         yield f"Switching off failed: {power.last_run.error}"
     if power.wake.problem:
-        yield f"The wake alarm {power.wake.alarm} will not work: {power.wake.problem}"
+        yield f"The wake alarm {power.wake.alarm}: {power.wake.problem}"
 
 
 def _first_line(description: str) -> str:

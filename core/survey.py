@@ -50,6 +50,7 @@ class Survey:
         deferred = self._engine.deferred()
         counts = self._engine.count()
         moments = [due for due in (*before, self._engine.next_due()) if due is not None]
+        self._activity.note_counts(counts[State.QUEUED], counts[State.RUNNING])
         return Facts(
             queued=max(0, counts[State.QUEUED] - deferred),
             running=counts[State.RUNNING],

@@ -125,4 +125,4 @@ def test_a_wake_alarm_that_will_not_work_degrades_health_and_says_why(tmp_path: 
     answer = stage.client().get("/health")
 
     assert answer.json["status"] == "degraded"
-    assert "The wake alarm fake will not work: the role is missing." in answer.json["warnings"]
+    assert "The wake alarm fake: the role is missing." in answer.json["warnings"]

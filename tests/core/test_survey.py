@@ -6,7 +6,7 @@ from core.activity import Activity
 from core.deliveries import Deliveries
 from core.event_bus import KERNEL
 from core.jobs import JobError
-from core.lifecycle import failed
+from core.lifecycle import failed, succeeded
 from core.survey import Survey
 from tests.factories import NOW, a_job
 
@@ -48,6 +48,36 @@ def test_nothing_else_is_activity(survey, events):
         events.publish(event_type, KERNEL, {"job_id": "a"})
 
     assert survey.facts().last_activity is None
+
+
+def test_a_job_that_another_process_ends_is_activity(survey, engine, clock):
+    engine.add(a_job())
+    job = engine.claim("worker of another process", now=NOW, lease=60, queues=["default"])
+    survey.facts()
+    clock.advance(1_000)
+    before = survey.facts().last_activity
+
+    engine.swap(job, succeeded(job, result="done", now=NOW))
+    after = survey.facts().last_activity
+    clock.advance(1_000)
+
+    assert before is None
+    assert after == survey.facts().last_activity == clock.boottime() - 1_000
+
+
+def test_a_job_that_ends_here_is_activity_from_its_end_and_not_from_the_next_look(
+    survey, engine, events, clock
+):
+    engine.add(a_job())
+    job = engine.claim("worker-001", now=NOW, lease=60, queues=["default"])
+    survey.facts()
+
+    engine.swap(job, succeeded(job, result="done", now=NOW))
+    events.publish("task.completed", KERNEL, {"job_id": job.id})
+    ended = clock.boottime()
+    clock.advance(4)
+
+    assert survey.facts().last_activity == ended
 
 
 def test_unread_results_are_facts(survey, events, clock):
