@@ -28,8 +28,9 @@ workers = 1
 threads = settings.threads
 # Watches only the main thread's heartbeat; jobs and slow requests are none of its business.
 timeout = 120
-# A little longer than the jobs get, so that what is left can be put back.
-graceful_timeout = int(settings.drain_timeout) + 3
+# Longer than the jobs get, so that what is left can be put back on a slow machine too: gunicorn kills whoever
+# takes longer, and each job that he leaves running loses an attempt.
+graceful_timeout = int(settings.drain_timeout) + 10
 keepalive = 15
 # A worker without a descriptor left to accept with dies, and its jobs with it: half are for clients.
 worker_connections = max(threads + 1, min(1000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))

@@ -81,9 +81,9 @@ def bus() -> None:
     bus config --example                        where `bus` learns which machine is meant
 
     \b
-    bus doctor          what is wrong with the queue's folder and what is needed beside it
-    bus doctor --fix    mend what can be mended without losing anything
-    bus token make NAME make a token for a client; bus token --help tells the rest
+    bus doctor            what is wrong with the queue's folder, and with what is needed beside it
+    bus doctor --fix      mend what can be mended without losing anything
+    bus token make NAME   make a token for a client; bus token --help tells the rest
 
     Only `submit` and `wake` ever start a machine. `doctor` and `token` are for the bus's own
     machine; its settings are those of the environment: `python -m config` prints them.

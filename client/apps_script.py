@@ -38,7 +38,9 @@ _TYPES = {
 @click.option("--action", "wanted", multiple=True, help="An action to offer, once for each; else all.")
 @speaks_to_a_bus
 def apps_script(call: Call, *, only_actions: bool, wanted: Sequence[str]) -> None:
-    """Print the script that runs actions from a Google Sheet, to be pasted into its editor as one file.
+    """Print the script that runs actions from a Google Sheet.
+
+    It is pasted into the editor of the sheet as one file.
 
     \b
     bus apps-script > Code.gs
@@ -100,7 +102,7 @@ def _functions(action: Mapping[str, Json]) -> str:
         f"{_key(param)}{'' if param in required else '?'}: {type_of(one)}" for param, one in params.items()
     )
     said = [f"- `{param}`: {one['description']}" for param, one in params.items() if one.get("description")]
-    texts = [str(action.get("description") or name), *said]
+    texts = [str(action.get("description") or name), *(["\n".join(said)] if said else [])]
     return (
         f"/** Run {name} for the selected rows. */\n"
         f"function run_{name}() {{\n"

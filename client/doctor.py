@@ -36,10 +36,8 @@ def doctor(ctx: click.Context, folder: Path | None, fix: bool, as_json: bool) ->
     FOLDER is the queue's folder: that of the settings if none is named. Whether a bus runs on it or not makes
     no difference; without --fix nothing is changed, and no job is held up.
 
-    \b
-    The settings are those of this shell if it has any; else those of the bus that
-    runs on the folder; else those of the installed service. As root it goes on as
-    the user of the bus when owners and modes are seen to.
+    The settings are those of this shell if it has any; else those of the bus that runs on the folder; else
+    those of the installed service. As root it goes on as the user of the bus when owners and modes are seen to.
 
     \b
     Exit status:

@@ -46,8 +46,9 @@ class Refused(ClientError):
 
     def __init__(self, status: int, answer: Mapping[str, Json], *, retry_after: float = 0.0) -> None:
         told = answer.get("message") or answer.get("error") or f"The bus answered with status {status}."
-        super().__init__(str(told), hint=str(answer.get("hint") or ""))
-        self.code = str(answer.get("code") or f"status_{status}")
+        code = str(answer.get("code") or f"status_{status}")
+        super().__init__(str(told), hint=_HINTS.get(code) or str(answer.get("hint") or ""))
+        self.code = code
         self.status = status
         self.evidence = dict(answer)
         #: Seconds after which to try again; 0.0 when trying again will not help.
@@ -112,4 +113,6 @@ class AskAgain(NotStarted):
     code = "ask_again"
 
 
+#: What remedies a refusal where the bus can only tell of headers, which the client writes itself.
+_HINTS = {"unauthorized": "The token is AAFAI_TOKEN, or the machine's own in the file of machines."}
 _ENDINGS = {"failed": "failed", "cancelled": "was cancelled"}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 #: As gcloud has it: an access token that somebody else has asked for.
 ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"  # noqa: S105  The name of a variable.
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-INSTALL = "Install it beside the client: pip install --require-hashes -r requirements-client.txt"
+INSTALL = "Install it beside the client: .venv/bin/pip install --require-hashes -r requirements-client.txt"
 
 
 def login() -> Credentials:

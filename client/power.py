@@ -10,6 +10,7 @@ import click
 
 from client.calls import EXITS, Call, Duration, speaks_to_a_bus
 from client.errors import BadInput, MachineOff
+from client.printable import local_time
 
 
 @click.command(epilog=EXITS)
@@ -77,4 +78,4 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
 
 
 def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+    return local_time(datetime.fromtimestamp(seconds, UTC))

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 _ODD = re.compile(r"[^ -~]")
@@ -45,6 +46,11 @@ def in_columns(rows: Iterable[Iterable[str]]) -> Iterator[str]:
     for row in cells:
         padded = (cell + " " * (width - columns_of(cell)) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
+
+
+def local_time(moment: datetime) -> str:
+    """Return a moment as the clock of this computer shows it, to the second."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def columns_of(text: str) -> int:

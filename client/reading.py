@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 from client.calls import EXITS, Call, Duration, speaks_to_a_bus
-from client.printable import in_columns, printable_json, printable_lines
+from client.printable import in_columns, local_time, printable_json, printable_lines
 from client.waiting import awaited, check_folder
 from core.context import LEVELS
 from core.jobs import State
@@ -69,9 +70,7 @@ def list_(call: Call, limit: int, **filters: Any) -> None:
     """  # noqa: D301  Click reads the backspace itself.
     jobs = call.bus.list(limit=limit, **filters)
     head = ("JOB", "ACTION", "STATE", "SUBMITTED", "MESSAGE")
-    rows = (
-        (job["job_id"], job["action"], job["state"], job["submitted_at"][:19], _said(job)) for job in jobs
-    )
+    rows = map(_row, jobs)
     call.show({"jobs": jobs}, in_columns([head, *rows]) if jobs else ["There are no such jobs."])
 
 
@@ -90,6 +89,11 @@ def logs(call: Call, job_id: str, follow: bool, level: str | None) -> None:
             click.echo(printable_json(entry, indent=None))
         else:
             click.echo(printable_lines(f"{entry['at']}  {entry['level']:7}  {entry['message']}"))
+
+
+def _row(job: dict[str, Any]) -> tuple[str, ...]:
+    submitted = local_time(datetime.fromisoformat(job["submitted_at"]))
+    return job["job_id"], job["action"], job["state"], submitted, _said(job)
 
 
 def _job_lines(job: dict[str, Any]) -> Iterator[str]:

@@ -24,12 +24,12 @@ from client.signing import key_id_in
 VARIABLES: Mapping[str, str] = {
     "AAFAI_CLIENT_FILE": "The file of named machines, if not ~/.config/aafai-bus/client.toml.",
     "AAFAI_CLIENT_MACHINE": "The name of the machine in that file that is meant.",
-    "AAFAI_CLIENT_URL": "Where the bus is, if on no machine that is started: http://127.0.0.1:8000.",
+    "AAFAI_CLIENT_URL": "Where the bus is, if on no machine that is started; http://127.0.0.1:8000 without.",
     "AAFAI_CLIENT_INSTANCE": "The machine, as project/zone/instance; further zones with commas between them.",
     "AAFAI_CLIENT_SIGNS": "true if the token signs requests and is never sent.",
     "AAFAI_TOKEN": "The token; the file of machines can hold one for each.",
     "AAFAI_PORT": "The port on a machine, 8000 without.",
-    "AAFAI_MIRROR": "Where results are read while the machine is off: folder:/path or gs://bucket/prefix.",
+    "AAFAI_MIRROR": "Where results and jobs lie while the machine is off: folder:/path or gs://bucket/prefix.",
     "AAFAI_GOOGLE_URL": "Where Google's services are asked instead of at their own address; for tests.",
 }
 
@@ -112,9 +112,12 @@ def _machine_in(path: Path, wanted: str) -> dict[str, Any]:
         return {}
     if name in machines:
         return {"name": name, **machines[name]}
+    if not machines:
+        hint = "`bus config --example` prints a file to begin with."
+        raise BadInput(f"There is no machine {name!r}: {path} names none.", hint=hint)
     told = f"There is no machine {name!r} in {path}." if name else f"{path} names several machines."
     nearest = difflib.get_close_matches(name, machines, n=1)
-    known = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(machines) or 'none'}."
+    known = f"Did you mean {nearest[0]!r}?" if nearest else f"There are: {', '.join(machines)}."
     raise BadInput(told, hint=f"{known} Name one with --machine, or as `machine` at the top of the file.")
 
 
@@ -122,7 +125,7 @@ def _instance_in(text: str) -> dict[str, Any]:
     parts = text.split("/")
     if len(parts) != 3:
         told = f"AAFAI_CLIENT_INSTANCE: {text!r} is no machine."
-        raise BadInput(told, hint="Write it as in my-project/europe-west1-b/bus")
+        raise BadInput(told, hint="Write it as in my-project/europe-west1-b/aafai-bus")
     zones = [zone.strip() for zone in parts[1].split(",")]
     table = {"project": parts[0], "zones": zones, "instance": parts[2]}
     return checked_table("AAFAI_CLIENT_INSTANCE", table)

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from client.calls import Call, speaks_to_a_bus
+from client.printable import in_columns
 from client.settings import VARIABLES, file_of, read_file
 
 EXAMPLE = """\
@@ -19,7 +20,7 @@ machine = "night"                  # the one that is meant when none is named
 [machines.night]
 project = "my-project"
 zones = ["europe-west1-b", "europe-west1-c"]   # a machine of that name in each; the first is tried first
-instance = "bus"
+instance = "aafai-bus"
 token_file = "~/.config/aafai-bus/night.token"
 signs = true                       # made by `bus token make NAME --signing`: signs, and is never sent
 
@@ -55,6 +56,5 @@ def _lines(document: Mapping[str, Any], environ: Mapping[str, str]) -> Iterator[
         if value not in ("", [], False):
             yield f"  {name:10} {', '.join(value) if isinstance(value, list) else value}"
     yield ""
-    for name, meaning in VARIABLES.items():
-        shown = "(secret)" if name == "AAFAI_TOKEN" and environ.get(name) else environ.get(name) or "-"
-        yield f"{name:22}  {shown}  {meaning}"
+    shown = {name: "(secret)" if name == "AAFAI_TOKEN" else value for name, value in environ.items() if value}
+    yield from in_columns((name, shown.get(name, "-"), meaning) for name, meaning in VARIABLES.items())

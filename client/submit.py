@@ -145,7 +145,10 @@ def _leave(call: Call, job: Mapping[str, Any], *, why: str, waits: bool) -> None
     from client.mailbox import leave  # noqa: PLC0415  It is seldom needed.
 
     call.progress.tell(why)
-    left = leave(job, call.target.mirror, url=call.target.google_url)
+    try:
+        left = leave(job, call.target.mirror, url=call.target.google_url)
+    except (ClientError, KeyboardInterrupt) as trouble:  # It may lie there all the same.
+        raise _taught(trouble, job["action"], job["idempotency_key"]) from None
     told = f"It lies in {left.path}, and becomes a job when the machine is on again"
     later = f"{left.receipt} will tell what became of it"
     places = {"left": left.path, "receipt": left.receipt}

@@ -109,7 +109,10 @@ def make(
 @_json
 @_file
 def list_(as_json: bool, file: Path | None) -> None:
-    """List the tokens: whose they are and what they may do, never their texts."""
+    """List the tokens: whose they are and what they may do.
+
+    Their texts are not kept, and never shown.
+    """
     with _plainly():
         tokens = list((read_tokens(_path(file)) or {}).values())
     if as_json:

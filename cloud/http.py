@@ -71,8 +71,8 @@ def _outcome(request: Request, seconds: float, given_up: threading.Event) -> Ans
         return error
     except HTTPException as error:
         return ConnectionError(f"it does not answer in HTTP ({type(error).__name__})")
-    except (ValueError, OverflowError) as error:
-        return ConnectionError(f"its address cannot be asked ({error})")
+    except (ValueError, OverflowError):  # Whose words may be those of a header, which holds a token.
+        return ConnectionError("its address, or a header for it, holds what cannot be sent")
 
 
 def _answer(request: Request, seconds: float, given_up: threading.Event) -> Answer:

@@ -36,8 +36,9 @@ def upload(
         # Pieces are sent again without harm: what is there already is passed over.
         request = Request("PUT", session, told, piece)
         answer = machine.send(request, grant=grant, limit=LONGEST_WAIT, also={_MORE})
-        taken = _taken(answer) if answer.status == _MORE else size
-        if not start < taken <= start + len(piece):
+        has_all = answer.status != _MORE
+        taken = size if has_all else _taken(answer)
+        if not start < taken <= start + len(piece) or (taken == size) is not has_all:
             raise GoogleFailed(f"Byte {start:,} of {size:,} was not taken as it should be.")
         start = taken
 

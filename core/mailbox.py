@@ -47,7 +47,7 @@ class Mailbox:
         self._submit = submit
         self._clock = clock
         self._events = events
-        #: The names of files that could not be settled the last time.
+        #: The names of files that something befell the last time.
         self._failing: set[str] = set()
 
     def take_in(self) -> bool:
@@ -62,11 +62,13 @@ class Mailbox:
         for left in sorted(lying, key=lambda left: left.name in self._failing):
             if taken == AT_ONCE:
                 return True
-            self._failing.add(left.name)
             try:
                 taken += self._settle(left)
             except _LATER:
                 return False
+            except BaseException:
+                self._failing.add(left.name)
+                raise
             self._failing.discard(left.name)
         return False
 

@@ -39,7 +39,7 @@ first() {
     grep -o "\"$1\": *\"[^\"]*\"" "$answer" | head -n 1 | cut -d '"' -f 4
 }
 
-if [ $# -lt 1 ] || [ $# -gt 2 ]; then
+if [ $# -lt 1 ] || [ $# -gt 2 ] || [ "${1#-}" != "$1" ]; then
     echo "usage: $0 ACTION [PARAMS], as in: $0 fakejob '{\"delay_seconds\": 2}'" >&2
     exit 2
 fi

@@ -9,7 +9,7 @@
 set -eu
 
 if [ $# -lt 2 ] || [ $# -gt 3 ]; then
-    echo "usage: $0 FOLDER ACTION [PARAMS]" >&2
+    echo "usage: $0 FOLDER|gs://BUCKET/PREFIX ACTION [PARAMS], as in: $0 /mnt/mirror fakejob '{\"delay_seconds\": 2}'" >&2
     exit 2
 fi
 folder=${1%/}

@@ -24,7 +24,7 @@ TRIES = 5
 
 def main(arguments: list[str]) -> int:
     """Submit the job that the arguments describe and print its result."""
-    if not arguments:
+    if not arguments or arguments[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 2
     action, *pairs = arguments

@@ -70,4 +70,4 @@ def test_a_worker_whose_store_is_in_doubt_ends_so_that_another_opens_it_anew(con
 def test_there_is_one_worker_with_threads_and_no_socket_that_could_stop_it(conf):
     assert (conf.workers, conf.control_socket_disable) == (1, True)
     assert conf.threads >= 1
-    assert conf.graceful_timeout > conf.settings.drain_timeout
+    assert conf.graceful_timeout >= conf.settings.drain_timeout + conf.settings.store_timeout

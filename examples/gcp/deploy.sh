@@ -55,7 +55,11 @@ for option; do
         --client=*) clients="$clients $value" ;;
         --spot) spot=' --provisioning-model=SPOT --instance-termination-action=STOP' ;;
         --dry-run) dry_run=yes ;;
-        *) refuse "'$option' is no option; the head of $0 lists those there are." ;;
+        -h | --help)
+            sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+            exit 0
+            ;;
+        *) refuse "'$option' is no option; $0 --help lists those there are." ;;
     esac
 done
 bucket=${bucket:-$project-$name}
@@ -165,6 +169,7 @@ for client in $clients; do
     grant "gcloud secrets add-iam-policy-binding $name-token $in_project --member=$client --role=roles/secretmanager.secretAccessor"
 done
 
+if [ -n "$dry_run" ]; then exit 0; fi
 cat >&2 <<END
 
 The machine installs the bus now, which takes some minutes; then it accepts jobs, and later it switches itself off:

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,19 @@ from core.clock import SystemClock
 from core.jobs import State
 from tests.actions.site import Reply, Site
 from tests.actions.visitor import Visitor, a_context
+from tests.faults.crew_processes import descendants
 
 PAGE = """<!doctype html><title>not shown</title><h1>Grüße</h1><p hidden>hidden</p>
 <p id=x>before</p><script>document.getElementById("x").textContent = "by script"</script>"""
 
 
 def the_browsers() -> list[int]:
-    """Return the processes of Chromium that run on this machine as children of attempts of this test."""
+    """Return the processes of Chromium that attempts of this test have started, and nobody else's."""
     found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            line = (entry / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if entry.name.isdigit() and b"/aafai-attempt-" in line and b"--user-data-dir=" in line:
-            found.append(int(entry.name))
+    for pid in descendants(os.getpid()):
+        with suppress(OSError):  # It ended while we looked.
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            found += [pid] * (b"/aafai-attempt-" in line and b"--user-data-dir=" in line)
     return found
 
 

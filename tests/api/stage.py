@@ -43,10 +43,10 @@ DOOR = ("token", "keyring", "allowed_hosts", "rate_limit", "token_rate_limit")
 
 
 class StillClock(FakeClock):
-    """A clock that stands still, and really waits for events, at most ten seconds."""
+    """A clock that stands still, and really waits for events, at most a minute."""
 
     def wait(self, event: threading.Event, timeout: float | None) -> bool:
-        return event.wait(10)
+        return event.wait(60)
 
 
 class Idler:

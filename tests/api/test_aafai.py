@@ -196,7 +196,7 @@ def test_waiting_ends_with_the_job(
 
     with ThreadPoolExecutor(1) as others:
         answer = others.submit(client.get, f"/outbound?job_id={job_id}&wait=20")
-        assert looked.wait(10)
+        assert looked.wait(60)
         stage.succeeded(job_id, {"n": 1})
 
         assert answer.result(10).json == {"job_id": job_id, "status": "complete", "result": {"n": 1}}

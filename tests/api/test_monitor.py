@@ -98,10 +98,11 @@ def test_a_store_that_cannot_store_is_unhealthy_and_says_why(
 
 def test_a_store_that_hangs_does_not_hang_health(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkup, "DEADLINE", 0.01)
-    release, started = threading.Event(), []
-    hanging = Checkup(lambda: (started.append(1), release.wait(10)), SystemClock())
+    release, begun, started = threading.Event(), threading.Event(), []
+    hanging = Checkup(lambda: (started.append(1), begun.set(), release.wait(30)), SystemClock())
 
     first, second = hanging.finding(), hanging.finding()
+    assert begun.wait(30)
     release.set()
 
     assert first.problem == second.problem == "The store has not answered for 0.01 seconds."

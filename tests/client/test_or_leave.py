@@ -20,6 +20,7 @@ from tests.client.cloud import Cloud, out_of_stock
 from tests.client.served import Call
 from tests.client.test_handing_in import interrupted
 from tests.cloud.fake_compute import INSTANCE, PROJECT, ZONE
+from tests.cloud.fake_door import Fault
 from tests.cloud.fake_google import TOKEN
 
 
@@ -147,6 +148,20 @@ def test_a_bucket_takes_it_in_the_name_of_whoever_asks(
     assert path.startswith("gs://a-bucket/a/prefix/inbox/"), result.output
     lies = cloud.google.storage.read("a-bucket", path.removeprefix("gs://a-bucket/"))
     assert lies == {"action": "fakejob", "params": {}, "idempotency_key": "monday"}
+
+
+def test_what_a_bucket_may_have_taken_is_left_again_with_the_same_key(
+    cloud: Cloud, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(monkeypatch, cloud, "gs://a-bucket")
+    cloud.google.storage.buckets["a-bucket"] = {}
+    cloud.google.fail("/upload/", Fault.CUT_WHEN_DONE)
+
+    result = call("fakejob", "--key", "monday")
+
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert "The same command with --key monday can make no second job." in result.stderr
+    assert len(cloud.google.storage.buckets["a-bucket"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,16 @@ def test_a_server_of_another_protocol_is_an_error() -> None:
         server.join()
 
 
+@pytest.mark.parametrize("token", ["secret\nsecret", "secret…"])
+def test_a_token_that_no_header_can_hold_is_not_shown(google: FakeGoogle, token: str) -> None:
+    request = a_request(google, headers={"Authorization": f"Bearer {token}"})
+
+    with pytest.raises(ConnectionError, match="holds what cannot be sent") as caught:
+        ask(request, seconds=10)
+
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("path", ["/jöb", "/a b", "/a\x7fb"])
 def test_a_path_that_cannot_be_asked_is_an_error_and_not_waited_for(google: FakeGoogle, path: str) -> None:
     with pytest.raises(ConnectionError):

@@ -99,6 +99,19 @@ def test_an_upload_of_which_nothing_is_kept_is_given_up(google: FakeGoogle, mirr
         put(mirror, b"x" * (2 * PIECE))
 
 
+def test_an_upload_that_google_has_whole_and_does_not_end_is_given_up(
+    google: FakeGoogle, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def endless(asked: Asked) -> Content:
+        last = asked.headers["content-range"].partition("-")[2].partition("/")[0]
+        return Content(308, {"Range": f"bytes=0-{last}"}, b"")
+
+    monkeypatch.setattr(google.storage, "_piece", endless)
+
+    with pytest.raises(MirrorFailed, match="was not taken"):
+        put(mirror, b"x" * (2 * PIECE))
+
+
 def test_names_as_long_as_google_allows_make_no_list_too_long(google: FakeGoogle, mirror: Mirror) -> None:
     for number in range(1_500):
         google.storage.put(BUCKET, f"bus/inbox/{number:06}{'x' * 990}.json", b"{}")

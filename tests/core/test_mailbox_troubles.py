@@ -13,6 +13,7 @@ import pytest
 
 from cloud.folder_mirror import FolderMirror
 from core.bus import Bus
+from core.errors import QueueFull
 from core.jobs import ALL, State
 from core.mailbox import AT_ONCE, Mailbox
 from core.mirror import Left, MirrorFailed
@@ -110,6 +111,30 @@ def test_a_file_that_the_bus_may_not_read_is_put_aside_with_the_remedy(
     assert (mirror_folder / "refused" / "a.json").exists()
     assert not other.exists()
     assert waiting(bus) == 1
+
+
+def test_files_that_came_when_the_queue_was_full_are_taken_in_before_later_ones(
+    mirror: FolderMirror, bus: Bus, clock: Any, events: Any, leave: Leave
+) -> None:
+    room = 0
+    taken: list[int] = []
+
+    def submit(document: Any) -> Any:
+        if len(taken) == room:
+            raise QueueFull("As many jobs wait as may wait.")
+        taken.append(document["params"]["number"])
+        return bus.submit_document(document)
+
+    mailbox = Mailbox(mirror, submit, clock, events)
+    for number in range(2):
+        leave({"action": "double", "params": {"number": number}}, f"{number}.json")
+        mailbox.take_in()
+    leave({"action": "double", "params": {"number": 2}}, "2.json")
+    room = 3
+
+    mailbox.take_in()
+
+    assert taken == [0, 1, 2]
 
 
 def test_many_files_are_taken_in_so_many_at_a_time(mailbox: Mailbox, leave: Leave, bus: Bus) -> None:

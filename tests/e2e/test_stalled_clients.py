@@ -187,7 +187,7 @@ def was_reset(client):
 def test_gunicorns_own_worker_does_not_answer_while_clients_stall(tmp_path, stall, evidence):
     with a_server(tmp_path, worker_class="gthread") as bus:
         with a_crowd(bus, stall), pytest.raises(requests.Timeout):
-            calls(bus, timeout=2)
+            calls(bus, timeout=1)
 
         bus.process.kill()
     evidence("P17", "the same against gunicorn's own worker", trials=CROWD, mutants=1, caught=1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import time
 
@@ -9,12 +10,21 @@ import aiohttp
 import pytest
 import requests
 
-from examples.running import a_bus
+from examples.running import ROOT, a_bus
 
 pytestmark = pytest.mark.alone
 
 ENDED = ("completed", "failed", "timeout", "cancelled")
 PAUSING = {"agent_config": {"pause_seconds": 60}}
+HOLD = """
+import threading
+from pathlib import Path
+
+
+def run(until: str) -> None:
+    while not Path(until).exists():
+        threading.Event().wait(0.05)
+"""
 
 
 async def submit_task(base_url, **fields):
@@ -138,6 +148,15 @@ def until(bus, task_id, *statuses):
         time.sleep(0.05)
 
 
+def counted(bus, worker, number):
+    """Return the statistics of a worker once they have so many tasks, which comes a moment after the end."""
+    while True:
+        stats = requests.get(f"{bus.url}/api/v1/workers/{worker}/stats", timeout=10).json()
+        if stats["total_tasks"] >= number:
+            return stats
+        time.sleep(0.05)
+
+
 def create(bus, **fields):
     answer = requests.post(f"{bus.url}/api/v1/tasks", json={"problem_id": "p", **fields}, timeout=10)
     assert answer.status_code == 201, answer.text
@@ -145,11 +164,15 @@ def create(bus, **fields):
 
 
 def test_running_tasks_outlast_the_scaling_down_of_their_workers(tmp_path):
-    with a_bus(tmp_path) as bus:
-        running = [create(bus, parameters={"action": "fakejob", "delay_seconds": 2}) for _ in range(3)]
+    actions, enough = tmp_path / "actions", tmp_path / "enough"
+    shutil.copytree(ROOT / "actions", actions)
+    (actions / "hold.py").write_text(HOLD)
+    with a_bus(tmp_path, AAFAI_ACTIONS_DIR=str(actions)) as bus:
+        running = [create(bus, parameters={"action": "hold", "until": str(enough)}) for _ in range(3)]
         for task_id in running:
             assert until(bus, task_id, "running")["status"] == "running"
         curl(bus, "-X POST http://localhost:8000/api/v1/workers/internal/scale?num_workers=0")
+        enough.touch()
         ended = [until(bus, task_id) for task_id in running]
         waiting = create(bus, parameters={"max_steps": 1})
         time.sleep(0.5)
@@ -163,12 +186,13 @@ def test_what_workers_and_tasks_have_come_to_survives_a_restart(tmp_path):
     with a_bus(tmp_path) as bus:
         ended = until(bus, create(bus, parameters={"max_steps": 1}))
         worker = ended["worker_id"]
-        before = requests.get(f"{bus.url}/api/v1/workers/{worker}/stats", timeout=10).json()
+        before = counted(bus, worker, 1)
         registered = requests.get(f"{bus.url}/api/v1/workers/{worker}", timeout=10).json()["registered_at"]
         assert bus.stop() == 0
 
     with a_bus(tmp_path) as bus:
-        until(bus, create(bus, parameters={"max_steps": 1}))
+        second = until(bus, create(bus, parameters={"max_steps": 1}))["worker_id"]
+        counted(bus, second, 1 + (second == worker))
         workers = requests.get(f"{bus.url}/api/v1/workers", timeout=10).json()["workers"]
         after = requests.get(f"{bus.url}/api/v1/workers/{worker}/stats", timeout=10).json()
         stats = requests.get(f"{bus.url}/api/v1/tasks/stats", timeout=10).json()

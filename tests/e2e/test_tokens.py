@@ -15,6 +15,7 @@ import requests
 
 from examples.running import GUNICORN, ROOT, RunningBus, a_bus
 from tests.api.test_signatures import documented
+from tests.faults.crew import waited_for
 
 BODY = b'{"action":"fakejob","params":{"delay_seconds":0}}'
 JSON = {"Content-Type": "application/json"}
@@ -33,14 +34,11 @@ def command(bus: RunningBus, *arguments: str) -> str:
     return subprocess.run(call, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def within_two_seconds(bus: RunningBus, status: int, **headers: str) -> bool:
+def comes_to_answer(bus: RunningBus, status: int, **headers: str) -> bool:
     """Return whether /queues comes to answer with that status."""
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline:
-        if requests.get(f"{bus.url}/queues", headers=headers, timeout=5).status_code == status:
-            return True
-        time.sleep(0.05)
-    return False
+    return waited_for(
+        lambda: requests.get(f"{bus.url}/queues", headers=headers, timeout=30).status_code == status
+    )
 
 
 @pytest.mark.alone
@@ -49,8 +47,8 @@ def test_tokens_are_made_and_revoked_while_the_bus_runs(bus: RunningBus) -> None
 
     token = command(bus, "make", "website")
 
-    assert within_two_seconds(bus, 401)
-    assert within_two_seconds(bus, 200, Authorization=f"Bearer {token}")
+    assert comes_to_answer(bus, 401)
+    assert comes_to_answer(bus, 200, Authorization=f"Bearer {token}")
     assert (
         requests.post(
             f"{bus.url}/purge", json={"days": 1}, headers={"Authorization": f"Bearer {token}"}, timeout=5
@@ -58,7 +56,7 @@ def test_tokens_are_made_and_revoked_while_the_bus_runs(bus: RunningBus) -> None
         == "scope_missing"
     )
     command(bus, "revoke", "website")
-    assert within_two_seconds(bus, 401, Authorization=f"Bearer {token}")
+    assert comes_to_answer(bus, 401, Authorization=f"Bearer {token}")
 
 
 @pytest.mark.alone
@@ -66,7 +64,8 @@ def test_signed_requests_come_in_once_whole_or_in_chunks(bus: RunningBus) -> Non
     names: dict[str, Any] = {}
     exec(documented("python", "import hashlib"), names)
     token = command(bus, "make", "script", "--signing")
-    assert within_two_seconds(bus, 401)
+    time.sleep(1.0)  # Signatures tell whole seconds, and one from before the bus's start does not count.
+    assert comes_to_answer(bus, 401)
 
     def signed(method: str, target: str, body: bytes = b"", key: str = "") -> dict[str, str]:
         return {"Authorization": names["signed"](token, method, target, body, key=key)}

@@ -22,7 +22,7 @@ _MAKE = {"ext4": ("mkfs.ext4", "-q", "-F"), "xfs": ("mkfs.xfs", "-q", "-f")}
 _SHUTDOWN = 0x8004587D
 #: What is in the journal's memory only is dropped, as by a power cut.
 _WITHOUT_FLUSH = struct.pack("I", 2)
-_UNMOUNT_TRIES = 100
+_UNMOUNT_TRIES = 400
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,16 @@ class Image:
         _run("mount", "-o", "loop", str(self.file), str(self.folder))
 
     def unmount(self) -> None:
-        """Unmount, waiting for processes that were just killed to let go. Raises CalledProcessError."""
+        """Unmount, waiting until the kernel has let go of the file. Raises RuntimeError when it does not.
+
+        Whoever was just killed holds it for a while, and who mounts it meanwhile gets the dead one back.
+        """
         for _ in range(_UNMOUNT_TRIES):
-            if subprocess.run(["umount", self.folder], capture_output=True, check=False).returncode == 0:
+            subprocess.run(["umount", self.folder], capture_output=True, check=False)
+            if not _run("losetup", "--associated", str(self.file)):
                 return
             threading.Event().wait(0.05)
-        _run("umount", "--lazy", str(self.folder))
+        subprocess.run(["umount", "--lazy", self.folder], capture_output=True, check=False)
         raise RuntimeError(f"{self.folder} was busy for ever: a process was left running")
 
 
@@ -92,8 +96,9 @@ def reason_against(kind: str) -> str:
         return f"a loop device with {kind} cannot be mounted here: {error}"
 
 
-def _run(*command: str) -> None:
-    """Run a program. Raises RuntimeError with what it said when it fails."""
+def _run(*command: str) -> str:
+    """Run a program and return what it printed. Raises RuntimeError with what it said when it fails."""
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RuntimeError(f"{command[0]}: {ran.stderr.strip() or ran.returncode}")
+    return ran.stdout

@@ -104,14 +104,19 @@ def _doubtless() -> None:
 
 
 def _abrupt() -> None:
-    """Close the store under those who are at work in it, on a disk that takes its time."""
-    write_at = Disk.write_at
+    """Close the store under those who are at work in it, on a disk that takes its time just then."""
+    shut, closed = threading.Event(), threading.Event()
+    write_at, shut_gate, close = Disk.write_at, Gate.shut, FileEngine.close
 
     def slow(self: Disk, fd: int, data: bytes, position: int) -> None:
         threading.Event().wait(0.01)
+        if shut.is_set():
+            closed.wait(5)
         write_at(self, fd, data, position)
 
     Disk.write_at = slow  # type: ignore[method-assign]
+    Gate.shut = lambda self: (shut_gate(self), shut.set())[0]  # type: ignore[method-assign]
+    FileEngine.close = lambda self: (close(self), closed.set())[0]  # type: ignore[method-assign]
     Gate.is_left = lambda self, patience: True  # type: ignore[method-assign]
     AtWork.until_nobody_is = lambda self: None  # type: ignore[method-assign]
     FileEngine._leave_nothing_to_replay = lambda self: None  # type: ignore[method-assign]

@@ -25,6 +25,7 @@ from tests.faults.crew_books import accounts, all_ended, faults_in
 from tests.faults.crew_clients import Clients, clients
 from tests.faults.crew_server import Site, a_site, with_mutant
 from tests.faults.mutants import ROOM
+from tests.faults.tries import shown
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -139,8 +140,9 @@ def test_kernels_that_share_a_folder_run_every_job_once(
 
 
 def test_a_kernel_that_is_not_made_for_company_is_caught(tmp_path: Path, evidence: Evidence) -> None:
-    books = kernels_on_one_folder(tmp_path, jobs=100, mutant="lockless")
+    caught = shown(
+        tmp_path, lambda folder: faults_of_site(kernels_on_one_folder(folder, jobs=100, mutant="lockless"))
+    )
 
-    caught = faults_of_site(books)
     evidence("P14", "kernels share, engine lockless", trials=1, mutants=1, caught=int(bool(caught)))
     assert caught

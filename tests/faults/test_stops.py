@@ -24,6 +24,7 @@ from tests.faults.crew_clients import clients
 from tests.faults.crew_processes import send
 from tests.faults.crew_server import a_site, with_mutant
 from tests.faults.mutants import ROOM
+from tests.faults.tries import shown
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -109,8 +110,9 @@ def test_servers_that_are_stopped_keep_their_jobs(tmp_path: Path, effort: Effort
 
 
 def test_a_server_with_leases_is_caught_when_others_are_stopped(tmp_path: Path, evidence: Evidence) -> None:
-    books = stopped_servers(tmp_path, seconds=3, mutant="leased")
+    caught = shown(
+        tmp_path, lambda folder: faults_of_site(stopped_servers(folder, seconds=3, mutant="leased"))
+    )
 
-    caught = faults_of_site(books)
     evidence("P4", "servers stopped, engine leased", trials=2, mutants=1, caught=int(bool(caught)))
     assert caught

@@ -8,7 +8,7 @@ import pytest
 
 from queues.file.combining import Combiner
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def started(combiner: Combiner[int], items: list[int], errors: list[BaseException]) -> list[threading.Thread]:

@@ -49,7 +49,7 @@ class Listener:
         journal.attach(self._heard.put, since=since)
 
     def hear(self, number: int = 1) -> list[EventMessage]:
-        return [self._heard.get(timeout=10) for _ in range(number)]
+        return [self._heard.get(timeout=60) for _ in range(number)]
 
     def types(self, number: int) -> list[str]:
         return [message.event_type for message in self.hear(number)]
@@ -91,7 +91,7 @@ def test_what_one_bus_tells_another_hears_whole_and_in_order(journal: EventJourn
     publisher.publish("other.thing", "email-agent")
     publisher.publish("email.processed", "email-agent", {"number": 2})
 
-    first, second = listener.listen(10), listener.listen(10)
+    first, second = listener.listen(60), listener.listen(60)
     assert first is not None
     assert second is not None
     assert (first.payload, first.target_agent) == ({"number": 1, "text": "ä\n\u2028"}, "support-bot")
@@ -312,13 +312,13 @@ def test_a_full_disk_stops_no_publisher_and_is_said_once(
 
     for number in range(100):
         journal.send(an_event(number))
-    first = said.get(timeout=10)
+    first = said.get(timeout=60)
     while len(refused) < 4:
         journal.send(an_event(101))
         threading.Event().wait(0.001)  # What is sent meanwhile has to be written afterwards.
     full[0] = False
     journal.send(an_event(500))
-    second = said.get(timeout=10)
+    second = said.get(timeout=60)
 
     assert "No space left on device" in first
     assert "told to others again" in second
@@ -426,9 +426,9 @@ def test_more_events_than_can_wait_are_lost_counted_and_told_of_once(monkeypatch
 def test_a_watch_ends_when_something_is_written_or_it_is_rung(tmp_path: Path) -> None:
     watch = FolderWatch(str(tmp_path))
     (tmp_path / "file").touch()
-    watch.wait(10)
+    watch.wait(60)
     watch.ring()
-    watch.wait(10)
+    watch.wait(60)
 
     watch.close()
     watch.ring()  # Who comes too late does no harm.
