@@ -12,6 +12,7 @@ import sys
 
 from config import Config
 from core.errors import ConfigError
+from core.logger import logger
 
 SEND_TIMEOUT = 15  # seconds
 
@@ -56,7 +57,8 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Start the kernel, and let the signals that stop the worker begin its drain at once."""
+    """Say where the bus is, start the kernel, and let the signals that stop it begin its drain at once."""
+    logger.info("listening at http://%s", bind)
     worker.max_body = settings.max_body
     worker.deadline = settings.request_timeout
     worker.most_per_address = settings.connections_per_address

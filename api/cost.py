@@ -86,12 +86,14 @@ def _told(statement: Statement) -> dict[str, Json]:
 
 def _message(statement: Statement) -> str:
     """Return the statement in a sentence."""
+    if not statement.sessions:
+        return "No session of the machine is recorded in this month."
     on = sum(one.seconds for one in statement.sessions) / _HOUR
     paid, full = statement.on_demand.total, statement.always_on.total
     whole, bare = _percent(statement.ratio), _percent(statement.ratio_without_disk)
     saved = f"{whole:g} % saved ({bare:g} % without the disk)" if whole > 0 else "nothing is saved so far"
     return (
-        f"On for {on:,.0f} of {statement.window.seconds / _HOUR:,.0f} hours:"
+        f"On for {on:,.1f} of {statement.window.seconds / _HOUR:,.1f} hours:"
         f" {paid:,.2f} {statement.prices.currency} instead of {full:,.2f}, {saved}."
     )
 

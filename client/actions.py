@@ -55,6 +55,6 @@ def _action_lines(one: dict[str, Any]) -> Iterator[str]:
 
 def _meaning(param: dict[str, Any]) -> str:
     """Return what a param means, and what holds without it."""
-    said = str(param.get("description") or param.get("title", "")).rstrip(".")
+    said = str(param.get("description") or param.get("type", "")).rstrip(".")
     given = param.get("default")
     return said if given is None else f"{said} (default {json.dumps(given, ensure_ascii=False)})"

@@ -150,10 +150,10 @@ def _document(error: ClientError) -> Any:
 def known_actions(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the actions whose names begin so, asked of the bus if it is on: whoever types waits for it."""
     named = {name: ctx.params.get(name) or "" for name in ("machine", "url")}
-    with suppress(ClientError, LookupError, TypeError):
+    with suppress(ClientError, LookupError, TypeError, AttributeError):
         found = opened(find_target(os.environ, **named), patience=_PATIENCE_OF_A_TYPIST).actions()["actions"]
         return [
-            CompletionItem(one["name"], help=str(one["description"]).partition("\n")[0])
+            CompletionItem(printable(one["name"]), help=printable(one["description"].partition("\n")[0]))
             for one in found
             if one["name"].startswith(incomplete)
         ]

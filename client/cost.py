@@ -25,8 +25,8 @@ def cost(call: Call, month: str) -> None:
 
 def _lines(statement: dict[str, Any]) -> Iterator[str]:
     yield f"{statement['month']}  {statement['message']}"
-    paid, full = statement["on_demand"], statement["always_on"]
-    kinds = [name for name in paid if name != "total"]
+    paid, full, prices = statement["on_demand"], statement["always_on"], statement["prices"]
+    kinds = [name for name in paid if name != "total" and (paid[name] or full[name])]
     head = ("", f"{'PAID':>8}", "ALWAYS ON")
     rows = ((name, f"{paid[name]:8.2f}", f"{full[name]:9.2f}") for name in (*kinds, "total"))
     yield from in_columns([head, *rows])
@@ -37,3 +37,6 @@ def _lines(statement: dict[str, Any]) -> Iterator[str]:
             (one["action"], f"{one['jobs']:,}", f"{one['cost_per_job']:.4f}") for one in statement["actions"]
         )
         yield from in_columns([head, *rows])
+    yield ""
+    source = prices["source"] and f": {prices['source']}"
+    yield f"By the prices of {prices['machine']}{source}"

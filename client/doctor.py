@@ -37,7 +37,8 @@ def doctor(ctx: click.Context, folder: Path | None, fix: bool, as_json: bool) ->
     no difference; without --fix nothing is changed, and no job is held up.
 
     The settings are those of this shell if it has any; else those of the bus that runs on the folder; else
-    those of the installed service. As root it goes on as the user of the bus when owners and modes are seen to.
+    those of the installed service. As root it goes on as the user of the bus when owners and modes are seen
+    to.
 
     \b
     Exit status:

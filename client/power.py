@@ -72,9 +72,9 @@ def _lines(status: dict[str, Any]) -> Iterator[str]:
         yield f"  {reason['code']:16} {reason['message']}{until}"
     for switch in status["switches"]:
         if switch.get("problem"):
-            yield f"  ! {switch['name']}: {switch['problem']}"
+            yield f"  ! switch {switch['name']}: {switch['problem']}"
     if status["wake"].get("problem"):
-        yield f"  ! {status['wake']['alarm']}: {status['wake']['problem']}"
+        yield f"  ! wake alarm {status['wake']['alarm']}: {status['wake']['problem']}"
 
 
 def _moment(seconds: float) -> str:

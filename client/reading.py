@@ -84,11 +84,15 @@ def logs(call: Call, job_id: str, follow: bool, level: str | None) -> None:
 
     With --json each entry is an object on a line of its own. What is followed ends when the job has ended.
     """
+    said = False
     for entry in call.bus.logs(job_id, follow=follow, level=level or ""):
+        said = True
         if call.as_json:
             click.echo(printable_json(entry, indent=None))
         else:
             click.echo(printable_lines(f"{entry['at']}  {entry['level']:7}  {entry['message']}"))
+    if not said and not call.as_json:
+        click.echo("It has said nothing.", err=True)
 
 
 def _row(job: dict[str, Any]) -> tuple[str, ...]:

@@ -64,7 +64,8 @@ class UnknownAction(BusError):
     code = "unknown_action"
 
     def __init__(self, name: str, *, nearest: str | None = None) -> None:
-        hint = f"Did you mean {nearest!r}?" if nearest else "GET /api/actions lists those there are; in a shell, bus actions."
+        known = "Look at GET /api/actions, or type: bus actions"
+        hint = f"Did you mean {nearest!r}?" if nearest else known
         super().__init__(f"There is no action named {name!r}.", hint=hint)
         self.name = name
         self.nearest = nearest

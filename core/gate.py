@@ -22,13 +22,13 @@ class Gate:
     @property
     def closed(self) -> bool:
         """Whether new submissions are refused."""
-        return self._closed
+        return self._closed or self._for_good
 
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Hold the gate for one submission. Raises ShuttingDown when it is closed."""
         with self._changed:
-            if self._closed:
+            if self.closed:
                 raise ShuttingDown(self._retry_after)
             self._inside += 1
         try:

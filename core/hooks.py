@@ -38,8 +38,14 @@ class Preparations:
         self._hooks = hooks
         self._warn = warn
         self._thread: threading.Thread | None = None
-        #: Whether there was work since they were begun, or they never were.
+        #: Whether they are to be run before the next stop: there was work since, or they never were.
         self._outdated = True
+        #: Whether no look since they were begun has found that they had ended and nothing was left to do.
+        self._fresh = False
+        #: Whether the work that there is came while they ran, so that it may be of their own making.
+        self._own_work = False
+        #: Whether they ran for such work already: what they submit themselves must not keep the machine on.
+        self._again = False
 
     @property
     def under_way(self) -> bool:
@@ -48,20 +54,27 @@ class Preparations:
 
     def make(self) -> bool:
         """Begin to run them unless they were since the last work; return whether that is over."""
-        if self._hooks and self._outdated and not self.under_way:
-            self._outdated = False
+        if self.under_way:
+            return False
+        self._own_work = False
+        if not (self._hooks and self._outdated):
+            self._fresh = self._again = False
+        else:
+            self._outdated, self._fresh = False, True
             self._thread = threading.Thread(target=self._run, name="before the stop", daemon=True)
             self._thread.start()
         return not self.under_way
 
     def forget(self) -> None:
-        """Have them run anew before the next stop, for there is a reason to stay on."""
-        self._outdated = True
+        """Have them run anew before the next stop, for there is a reason to stay on.
 
-    def wait(self) -> None:
-        """Wait for the end of those that run."""
-        if self._thread is not None:
-            self._thread.join()
+        If it came while they ran, that is once more and not a third time.
+        """
+        if self._fresh:
+            self._outdated, self._again = not self._again, True
+            self._fresh, self._own_work = False, True
+        elif not self._own_work:
+            self._outdated, self._again = True, False
 
     def _run(self) -> None:
         for hook in self._hooks:

@@ -36,7 +36,7 @@ WORDING: Mapping[str, tuple[int, str]] = {
         "webhook {webhook_id} ({about}) was not taken by {to}; next attempt in {delay:.0f} s: {reason}",
     ),
     "webhook.given_up": (logging.ERROR, "webhook {webhook_id} ({about}) for {to} is given up: {reason}"),
-    "system.startup": (logging.INFO, "accepting jobs on {engine}: {actions} actions, {slots} slots"),
+    "system.startup": (logging.INFO, "accepting jobs on engine {engine}: {actions} actions, {slots} slots"),
     "system.broken_action": (logging.ERROR, "action {name} could not be loaded: {reason}"),
     "system.warning": (logging.WARNING, "{message}"),
     "system.quarantined": (logging.WARNING, "{name} is no job and was put into quarantine: {reason}"),

@@ -7,6 +7,7 @@ no job lies in `refused/` from then on.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -47,19 +48,19 @@ class Mailbox:
         self._submit = submit
         self._clock = clock
         self._events = events
-        #: The names of files that something befell the last time.
-        self._failing: set[str] = set()
+        #: How often each file that lies there could not be settled, by name.
+        self._failed: Counter[str] = Counter()
 
     def take_in(self) -> bool:
         """Take in what lies there, so many files at most; return whether more are to be taken in at once.
 
-        Raises MirrorFailed, or whatever else befell a file: that one comes last the next time, after all
-        others. Everything stays while jobs cannot be stored, because that is no fault of the files.
+        Raises MirrorFailed, or whatever else befell a file: the more often, the later its turn the next time.
+        Everything stays while jobs cannot be stored, because that is no fault of the files.
         """
         lying = [left for left in self._mirror.left() if self._is_ready(left)]
-        self._failing.intersection_update(left.name for left in lying)
+        self._failed = Counter({left.name: self._failed[left.name] for left in lying})
         taken = 0
-        for left in sorted(lying, key=lambda left: left.name in self._failing):
+        for left in sorted(lying, key=lambda left: self._failed[left.name]):
             if taken == AT_ONCE:
                 return True
             try:
@@ -67,9 +68,8 @@ class Mailbox:
             except _LATER:
                 return False
             except BaseException:
-                self._failing.add(left.name)
+                self._failed[left.name] += 1
                 raise
-            self._failing.discard(left.name)
         return False
 
     def _is_ready(self, left: Left) -> bool:

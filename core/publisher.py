@@ -7,6 +7,7 @@ a whole, so a crash is made good by comparing the mirror with the store.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class Publisher:
     def __post_init__(self) -> None:
         #: Jobs that have ended, each with the boot-time seconds at which it is waited for no longer.
         self._waiting: dict[str, float] = {}
+        #: How often each of them could not be published.
+        self._failed: Counter[str] = Counter()
         self._announcer = Announcer(self.events)
         self._next_look = self._next_mail = self._rest_until = float("-inf")
         self._failures = 0
@@ -158,13 +161,15 @@ class Publisher:
             query = Query(states=ENDED, limit=_PAGE, cursor=page.next_cursor) if page.next_cursor else None
 
     def _publish_all(self) -> None:
-        for job_id, until in self._waiting.copy().items():  # What ends meanwhile has rung the bell.
+        # What ends meanwhile has rung the bell.
+        for job_id in sorted(self._waiting.copy(), key=lambda job_id: self._failed[job_id]):
             try:
                 self._publish(job_id)
             except BaseException:
-                self._waiting[job_id] = self._waiting.pop(job_id, until)  # Others go first the next time.
+                self._failed[job_id] += 1  # Others go first the next time.
                 raise
             self._waiting.pop(job_id, None)
+            self._failed.pop(job_id, None)
 
     def _publish(self, job_id: str) -> None:
         try:

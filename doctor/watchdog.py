@@ -80,8 +80,10 @@ def _compared(patient: Patient, options: argparse.Namespace | None) -> Iterator[
     config = patient.config
     if options.heartbeat != config.runtime_dir / "heartbeat":
         yield Flaw(_BLIND, str(options.heartbeat), f"the bus writes {config.runtime_dir / 'heartbeat'}")
-    if options.max_uptime < config.max_uptime + config.drain_timeout + config.power_verify:
-        yield Flaw(_HASTY, "--max-uptime", f"AAFAI_MAX_UPTIME is {format_duration(config.max_uptime)}")
+    preparing = len(config.before_stop) * config.before_stop_limit
+    longest = config.max_uptime + preparing + config.drain_timeout + config.power_verify
+    if options.max_uptime < longest:
+        yield Flaw(_HASTY, "--max-uptime", f"the bus may stay on for {format_duration(longest)}")
 
 
 def _options(unit: Path) -> argparse.Namespace | None:

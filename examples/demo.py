@@ -67,7 +67,7 @@ def followed(bus: RunningBus, job_id: str) -> dict[str, Any]:
     seen: set[str] = set()
     while True:
         for place in sorted(set(places(bus.queues, job_id)) - seen):
-            print(f"  {place}", flush=True)
+            write(f"  {place}")
             seen.add(place)
         answer = requests.get(
             f"{bus.url}/outbound", params={"job_id": job_id, "wait": 0.1}, timeout=30
@@ -124,12 +124,17 @@ class _Page(BaseHTTPRequestHandler):
 
 def say(text: str) -> None:
     """Print a heading."""
-    print(f"\n{text}", flush=True)
+    write(f"\n{text}")
 
 
 def show(answer: object) -> None:
     """Print JSON as people read it."""
-    print(json.dumps(answer, indent=2, ensure_ascii=False), flush=True)
+    write(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def write(text: str) -> None:
+    """Print a text and the end of its last line in one piece, since the bus writes its log in between."""
+    print(f"{text}\n", end="", flush=True)
 
 
 if __name__ == "__main__":

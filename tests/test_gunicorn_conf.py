@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import signal
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +52,15 @@ def test_a_signal_begins_the_drain_before_gunicorn_acts_on_it(conf, worker, numb
     assert worker.told == ["start", order, "gunicorn"]
 
 
+def test_the_log_says_where_the_bus_is(conf, worker, monkeypatch):
+    said = []
+    monkeypatch.setattr(conf, "logger", SimpleNamespace(info=lambda text, *given: said.append(text % given)))
+
+    conf.post_worker_init(worker)
+
+    assert said == [f"listening at http://{conf.bind}"]
+
+
 def test_the_worker_is_told_whose_wait_for_the_store_is_over(conf, worker):
     conf.post_worker_init(worker)
 
@@ -71,3 +81,11 @@ def test_there_is_one_worker_with_threads_and_no_socket_that_could_stop_it(conf)
     assert (conf.workers, conf.control_socket_disable) == (1, True)
     assert conf.threads >= 1
     assert conf.graceful_timeout >= conf.settings.drain_timeout + conf.settings.store_timeout
+
+
+def test_systemd_waits_longer_for_the_end_than_gunicorn_does(conf):
+    unit = (ROOT / "aafai-bus.service").read_text()
+
+    (patience,) = re.findall(r"(?m)^TimeoutStopSec=(\d+)$", unit)
+
+    assert int(patience) > conf.graceful_timeout

@@ -15,7 +15,7 @@ exec 9>/run/aafai-bus-install.lock
 flock 9
 if [ -e /var/lib/aafai-bus/installed ]; then exit 0; fi
 # There is no bus yet, and no watchdog: what cannot be installed within an hour must not keep the machine on.
-shutdown --no-wall -h +60
+shutdown --no-wall -h +60 || true
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update
 apt-get -qq install -y --no-install-recommends ca-certificates curl git

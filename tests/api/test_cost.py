@@ -72,7 +72,7 @@ def test_the_bill_says_all_there_is_to_say(client: FlaskClient, stage: Stage) ->
         "month": "2023-11",
         "from": "2023-11-14T22:13:00+00:00",
         "to": "2023-11-14T22:16:20+00:00",
-        "message": "On for 0 of 0 hours: 0.23 EUR instead of 0.23, nothing is saved so far.",
+        "message": "On for 0.1 of 0.1 hours: 0.23 EUR instead of 0.23, nothing is saved so far.",
         "currency": "EUR",
         "prices": {"since": "2023-01-01", "machine": "small", "source": "the contract"},
         "sessions": 1,
@@ -157,7 +157,7 @@ def test_switching_off_saves_and_the_message_says_how_much(client: FlaskClient, 
     assert told["hours"]["off"] == 9.0
     assert (
         told["message"]
-        == "On for 1 of 10 hours: 5.03 EUR instead of 40.60, 87.6 % saved (89.8 % without the disk)."
+        == "On for 1.0 of 10.0 hours: 5.03 EUR instead of 40.60, 87.6 % saved (89.8 % without the disk)."
     )
 
 
@@ -165,6 +165,7 @@ def test_another_month_can_be_asked_for(client: FlaskClient) -> None:
     told = client.get("/api/cost?month=2023-10").json
 
     assert (told["month"], told["sessions"], told["on_demand"]["total"]) == ("2023-10", 0, 0.0)
+    assert told["message"] == "No session of the machine is recorded in this month."
     assert (told["saved"], told["saved_percent"]) == (0.0, 0.0)
     assert told["from"] == told["to"] == "2023-11-01T00:00:00+00:00"  # nobody kept books before
 

@@ -162,6 +162,26 @@ def test_jobs_are_listed_a_line_each(served: Served, call: Call) -> None:
     assert call("list", "--batch", "none").stdout == "There are no such jobs.\n"
 
 
+def test_the_bill_says_by_whose_prices_and_leaves_out_what_costs_nothing(call: Call) -> None:
+    paid, full = {"disk": 1.0, "free": 0.0, "total": 1.0}, {"disk": 2.0, "free": 0.0, "total": 2.0}
+    prices = {"machine": "a small one", "source": "the contract"}
+    bill = {"month": "2026-01", "message": "Half.", "on_demand": paid, "always_on": full, "prices": prices}
+    text = json.dumps({**bill, "actions": []})
+
+    with answering(f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()) as url:
+        said = call("cost", "--url", url).stdout
+
+    assert said.splitlines()[-1] == "By the prices of a small one: the contract"
+    assert "disk" in said
+    assert "free" not in said
+
+
+def test_a_job_that_has_said_nothing_is_told_of(served: Served, call: Call) -> None:
+    result = call("logs", served.job())
+
+    assert (result.stdout, result.stderr) == ("", "It has said nothing.\n")
+
+
 def test_the_log_of_a_job_is_printed_a_line_an_entry(served: Served, call: Call) -> None:
     job_id = served.job()
     now = served.stage.clock.now()
@@ -226,7 +246,7 @@ def test_actions_are_listed_and_one_is_shown_as_it_is_called(call: Call) -> None
     assert "fakejob           Wait.\n" in listed
     assert "broken  is broken: " in listed
     assert "bus submit fakejob [delay_seconds=<integer>]\n" in one
-    assert "  delay_seconds  Delay Seconds (default 5)\n" in one
+    assert "  delay_seconds  integer (default 5)\n" in one
 
 
 def test_power_says_why_the_machine_is_on_and_a_hold_keeps_it_so(call: Call) -> None:

@@ -6,10 +6,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from client.__main__ import bus
+from client.bus_client import BusClient
+from client.calls import known_actions
 from tests.client.served import Served
 from tests.conftest import needed
 from tests.house.sources import ROOT
@@ -80,3 +83,13 @@ def test_a_shell_completes_what_is_typed(
 @pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1:1"])
 def test_a_bus_that_is_not_there_disturbs_nobody_who_types(tmp_path: Path, url: str) -> None:
     assert complete("bash", "bus submit fake", tmp_path, url).strip() == ""
+
+
+def test_no_name_and_no_description_disturbs_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"actions": [{"name": "fake\x1b]0;\n", "description": "A \x1b[31mdescription.\nMore."}]}
+    monkeypatch.setattr(BusClient, "actions", lambda _: told)
+    ctx = click.Context(click.Command("submit"))
+
+    (item,) = known_actions(ctx, click.Argument(["action"]), "fa")
+
+    assert (item.value, item.help) == (r"fake\x1b]0;\n", r"A \x1b[31mdescription.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
-from client.printable import columns_of, in_columns, printable, printable_json, shortened
+from client.printable import columns_of, in_columns, local_time, printable, printable_json, shortened
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,17 @@ def test_columns_are_those_that_a_terminal_takes() -> None:
     assert list(in_columns(rows)) == ["字字  a", "b     c"]
     assert columns_of("a字👩") == 5
     assert (shortened("a字👩", 4), shortened("abc", 3)) == ("a字", "abc")
+
+
+@pytest.fixture
+def in_new_york() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_new_york")
+def test_a_moment_is_told_by_the_clock_of_this_computer() -> None:
+    assert local_time(datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)) == "2026-01-01 22:04:05"

@@ -14,6 +14,7 @@ from core.idle import Facts, Policy
 from core.machine import Alarm, NoAlarm, PowerState, Switch, Timings
 from core.power import Power
 from tests.fakes import FakeClock
+from tests.faults.crew import waited_for
 
 POLICY = Policy(idle_timeout=900, min_sleep=600, boot_grace=300, paid_minute=60, max_uptime=36_000)
 
@@ -88,7 +89,7 @@ class Machine:
     def prepare(self) -> None:
         """Look, and wait until what is to be done before a stop is done."""
         self.power.step()
-        self.power.power_off.preparations.wait()
+        assert waited_for(lambda: not self.power.power_off.preparations.under_way)
 
     def heard(self, event_type: str) -> list[str]:
         return [words for said, words in self.said if said == event_type]

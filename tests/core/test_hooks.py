@@ -12,6 +12,7 @@ from core.hooks import Hook
 from core.idle import Facts
 from core.machine import PowerState
 from tests.core.power_bench import AnAlarm, ASwitch, Machine
+from tests.faults.crew import waited_for
 
 
 class AHook:
@@ -124,7 +125,7 @@ def test_hooks_that_ran_while_there_was_work_are_run_again(tmp_path: Path, long_
     machine.work = Facts(running=1)
     machine.step_after(1)
     long_hook.end.set()
-    machine.power.power_off.preparations.wait()
+    assert waited_for(lambda: not machine.power.power_off.preparations.under_way)
     long_hook.end.clear()
     machine.work = Facts()
     machine.step_after(900)
@@ -134,6 +135,50 @@ def test_hooks_that_ran_while_there_was_work_are_run_again(tmp_path: Path, long_
     machine.step_after(1)
 
     assert (before, switch.runs, long_hook.runs) == (0, 1, 2)
+
+
+class ABusyHook(AHook):
+    """A hook that submits a job whenever it is run."""
+
+    machine: Machine
+
+    def run(self) -> str | None:
+        self.machine.work = Facts(queued=1)
+        return super().run()
+
+
+def test_hooks_that_submit_jobs_do_not_keep_the_machine_on_for_ever(tmp_path: Path) -> None:
+    switch, hook = ASwitch(), ABusyHook()
+    machine = hook.machine = Machine(tmp_path, switch, hooks=[hook])
+    machine.clock.advance(300)
+
+    for _ in range(10):
+        machine.prepare()
+        machine.step_after(1)
+        machine.work = Facts()
+        machine.clock.advance(900)
+
+    assert (hook.runs, switch.runs > 0) == (2, True)
+
+
+def test_after_hooks_that_submitted_a_job_other_work_has_them_run_anew(tmp_path: Path) -> None:
+    hook = ABusyHook()
+    machine = hook.machine = Machine(tmp_path, ASwitch(refusal="no."), hooks=[hook])
+    machine.clock.advance(300)
+    for _ in range(5):
+        machine.prepare()
+        machine.step_after(1)
+        machine.work = Facts()
+        machine.clock.advance(900)
+    before = hook.runs
+
+    machine.work = Facts(running=1)
+    machine.step_after(1)
+    machine.work = Facts()
+    machine.clock.advance(900)
+    machine.prepare()
+
+    assert (before, hook.runs) == (2, 3)
 
 
 def test_a_process_that_is_told_to_end_while_the_hooks_run_sets_the_alarm_all_the_same(

@@ -56,6 +56,24 @@ def test_a_file_that_cannot_be_taken_away_comes_after_all_others_and_stays_one_j
     assert waiting(bus) == 3
 
 
+def test_a_file_that_failed_with_all_others_is_taken_in_when_one_goes_on_failing(
+    mailbox: Mailbox, leave: Leave, bus: Bus, stuck: set[str]
+) -> None:
+    stuck.update(("a.json", "b.json"))
+    left = [leave(DOUBLE, name) for name in ("a.json", "b.json")]
+    for _ in range(2):
+        with pytest.raises(MirrorFailed):
+            mailbox.take_in()
+    stuck.remove("b.json")
+
+    for _ in range(2):
+        with pytest.raises(MirrorFailed):
+            mailbox.take_in()
+
+    assert [path.exists() for path in left] == [True, False]
+    assert waiting(bus) == 2
+
+
 def test_a_fault_of_the_bus_at_one_file_holds_up_no_other(
     mirror: FolderMirror, bus: Bus, clock: Any, events: Any, leave: Leave
 ) -> None:
@@ -85,9 +103,10 @@ def test_a_file_that_can_be_taken_away_again_is_one_as_all_others(
     stuck.clear()
 
     mailbox.take_in()
+    mailbox.take_in()
 
     assert not left.exists()
-    assert mailbox._failing == set()
+    assert not mailbox._failed
 
 
 def test_a_file_that_the_bus_may_not_read_is_put_aside_with_the_remedy(

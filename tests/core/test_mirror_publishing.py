@@ -290,6 +290,23 @@ def test_a_job_that_cannot_be_published_holds_up_no_other(
     assert statuses(folder) == {good.id}
 
 
+def test_many_jobs_that_cannot_be_published_hold_up_no_later_one(
+    ended: Callable[..., Job], publisher: Publisher, mirror: Mirror, folder: Path, clock: Any
+) -> None:
+    bad = {ended().id for _ in range(10)}
+    mirror.fails = lambda path: any(job_id in path for job_id in bad)
+    for _ in bad:
+        clock.advance(publisher.round())
+    good = ended()
+
+    clock.advance(publisher.round())
+
+    assert statuses(folder) == {good.id}
+    bad.clear()
+    publisher.round()
+    assert publisher.pending() == ()
+
+
 def test_a_job_that_cannot_be_published_keeps_no_mail_from_being_taken_in(
     ended: Callable[..., Job], publisher: Publisher, mirror: Mirror, bus: Bus, clock: Any
 ) -> None:

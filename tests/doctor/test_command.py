@@ -201,7 +201,7 @@ def test_the_launcher_works_from_any_folder_and_through_a_link(ward: Ward, tmp_p
         [link, "doctor", ward.base.name], cwd=ward.base.parent, capture_output=True, text=True, check=False
     )
 
-    assert "\n  bus doctor --fix    mend what can be mended without losing anything\n" in help_text
+    assert "\n  bus doctor --fix      mend what can be mended without losing anything\n" in help_text
     assert f"examining {ward.base}" in looked.stdout
     assert looked.stderr == ""
 

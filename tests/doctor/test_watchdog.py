@@ -107,6 +107,7 @@ def test_a_machine_without_systemd_has_no_watchdog_that_runs(
     [
         ({"AAFAI_RUNTIME_DIR": "/run/elsewhere"}, "watchdog_blind"),
         ({"AAFAI_MAX_UPTIME": "13 hours"}, "watchdog_hasty"),
+        ({"AAFAI_BEFORE_STOP": "true; true", "AAFAI_BEFORE_STOP_LIMIT": "1 hour"}, "watchdog_hasty"),
     ],
 )
 @pytest.mark.usefixtures("units")

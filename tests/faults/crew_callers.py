@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.faults.crew_dozing import Pace
+
 _TIMEOUT = 60.0  # seconds without an answer
 _PAUSE = 0.005  # seconds before somebody who was refused tries again
 
@@ -23,6 +25,8 @@ class Callers:
     answers: Counter[str] = field(default_factory=Counter)
     #: The ports of those that connected and were not answered.
     cut_off: list[int] = field(default_factory=list)
+    #: The ports of those that asked too late to be answered by a server that stops.
+    dozed: list[int] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def ask_on(self, path: str, *, keep: bool) -> None:
@@ -44,16 +48,19 @@ class Callers:
 
     def _converse(self, connection: http.client.HTTPConnection, path: str, *, keep: bool) -> None:
         port: int = connection.sock.getsockname()[1]
+        pace = Pace()
         try:
             while not self._stopped.is_set():
                 connection.request("GET", path)
+                pace.note_asked()
                 answer = connection.getresponse()
                 answer.read()
+                pace.note_answered()
                 self.answers[str(answer.status)] += 1
                 if answer.will_close or not keep:
                     return
         except (OSError, http.client.HTTPException):
-            self.cut_off.append(port)
+            (self.dozed if pace.dozed else self.cut_off).append(port)
 
 
 @contextmanager

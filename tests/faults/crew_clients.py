@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.faults.crew import waited_for
+from tests.faults.crew_dozing import Pace
 
 #: Makes the fields of a submission that are the test's own business: action, seconds, when to run.
 Mix = Callable[[random.Random], dict[str, Any]]
@@ -44,6 +45,8 @@ class Clients:
     answers: Counter[str] = field(default_factory=Counter)
     #: The ports of those that connected and were not answered.
     cut_off: list[int] = field(default_factory=list)
+    #: The ports of those that asked too late to be answered by a server that stops.
+    dozed: list[int] = field(default_factory=list)
     _dues: dict[str, tuple[float, float]] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _tags: Iterator[int] = field(default_factory=itertools.count)
@@ -105,11 +108,11 @@ class Clients:
                 connection.connect()
             except OSError:
                 return {"status": "no_connection"}
-            port = connection.sock.getsockname()[1]
+            port, pace = connection.sock.getsockname()[1], Pace()
             try:
-                return _answer(connection, body)
+                return _answer(connection, body, pace)
             except (OSError, http.client.HTTPException):
-                self.cut_off.append(port)
+                (self.dozed if pace.dozed else self.cut_off).append(port)
                 return {"status": "cut_off"}
 
 
@@ -128,7 +131,8 @@ def clients(*urls: str, book: Path, mix: Mix, number: int = 2, rest: float = 0.0
             thread.join()
 
 
-def _answer(connection: http.client.HTTPConnection, body: dict[str, Any]) -> dict[str, Any]:
+def _answer(connection: http.client.HTTPConnection, body: dict[str, Any], pace: Pace) -> dict[str, Any]:
     connection.request("POST", "/inbound", json.dumps(body), {"Content-Type": "application/json"})
+    pace.note_asked()
     answer: dict[str, Any] = json.loads(connection.getresponse().read())
     return answer

@@ -18,7 +18,7 @@ from examples.running import GUNICORN, ROOT, free_port
 from tests.boots import boot_anew
 from tests.faults.crew_processes import send, started_for
 from tests.faults.crew_server import SETTINGS, Site
-from tests.faults.power_programs import ALARM, BUTTON, HESITATIONS, HOWS, POWER, SLOW, SWITCH
+from tests.faults.power_programs import ALARM, BUTTON, HESITATIONS, HOWS, POWER, SLOW, SWITCH, TOO_LATE
 
 _GLANCE = 0.005  # seconds
 
@@ -52,6 +52,10 @@ class Machine(Site):
         with suppress(OSError, ValueError):
             return float((self.folder / "armed").read_text())
         return None
+
+    def last_words(self) -> list[str]:
+        """Return the end of the log of the bus."""
+        return (self.folder / "log").read_text(errors="replace").splitlines()[-40:]
 
     def furnish(self) -> None:
         """Put the programs for switch and alarm in place."""
@@ -128,8 +132,10 @@ class Machine(Site):
         """Switch off what was asked to go off a moment ago, as a cloud does that presses the power button."""
         asked = self.folder / "asked"
         with suppress(FileNotFoundError):
-            if time.time() - asked.stat().st_mtime >= BUTTON:
+            age = time.time() - asked.stat().st_mtime
+            if age >= BUTTON:
                 asked.unlink()
+            if BUTTON <= age < TOO_LATE:
                 (self.folder / "off").touch()
                 self._clear_away()
 
@@ -161,6 +167,8 @@ class Machine(Site):
         dues = [path.stat().st_mtime for path in (self.queues / "scheduled").rglob("*.json")]
         self.counts["stranded"] += len(waiting) + sum(due <= now for due in dues)
         self.counts["slept"] += bool(dues)
+        if waiting:
+            print("left when the machine went off:", *waiting, *self.last_words(), sep="\n")
         self.counts["unalarmed"] += bool(dues) and (self.armed is None or self.armed > min(dues))
 
 

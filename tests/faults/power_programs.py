@@ -22,8 +22,9 @@ kill -KILL -$group
 """
 #: How it works when it is first run after a start, and how often: `at once` is what it always does later.
 HOWS = {"at once": 8, "asks": 4, "later": 4, "promises": 4, "dawdles": 2, "refuses": 2, "lies": 1}
-#: Seconds after which the machine goes off that was promised to; a bus that dies before is started again.
-BUTTON = 1.2
+#: Seconds after which the machine goes off that was promised to; a bus that dies before is started again. And
+#: after how many it does no more: a cloud later than AAFAI_POWER_VERIFY interrupts whatever runs then.
+BUTTON, TOO_LATE = 1.2, 3.0
 #: Seconds for which the bus hesitates to close its gate: one in two does not.
 HESITATIONS = (0.0, 0.02)
 #: How a broken bus hesitates, and how its switch works: so its fault shows soon, on a busy machine too.
@@ -42,7 +43,7 @@ POWER = {
     "AAFAI_BOOT_GRACE": "0.5 seconds",
     "AAFAI_PAID_MINUTE": "off",
     "AAFAI_RESULT_LINGER": "off",
-    "AAFAI_POWER_VERIFY": "2 seconds",
+    "AAFAI_POWER_VERIFY": "5 seconds",
     "AAFAI_LOG_LEVEL": "INFO",
     "AAFAI_SLOTS": "default=20",
 }

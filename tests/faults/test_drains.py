@@ -85,7 +85,7 @@ def drained_while_idle(folder: Path, *, drains: int, mutant: str = "") -> Counte
 def drain(site: Site, server: Server, customers: Clients, books: Counter[str], *, job_id: str) -> float:
     """Tell a server to stop while it is asked this and that; enter what happened and return the seconds."""
     site.end(*server.all())
-    cut_off = len(customers.cut_off)
+    cut_off, dozed = len(customers.cut_off), len(customers.dozed)
     with callers(server.url, job_id=job_id) as others:
         waited_for(lambda: others.answers["200"])
         began = time.monotonic()
@@ -94,12 +94,14 @@ def drain(site: Site, server: Server, customers: Clients, books: Counter[str], *
     waited_for(lambda: not site.processes(), seconds=10)
     # Whom the kernel connected in the instant in which the listener closed the server never knew of.
     ports, accepted = {*others.cut_off, *customers.cut_off[cut_off:]}, server.accepted()
+    late = {*others.dozed, *customers.dozed[dozed:]}
     books.update(
         unclean=int(status != 0),
         left=len(list((site.queues / "running").iterdir())) + len(site.processes()),
-        answered=len(accepted - ports),
+        answered=len(accepted - ports - late),
         reset=len(ports & accepted),
         overlooked=len(ports - accepted),
+        dozed=len(late),
     )
     return took
 
