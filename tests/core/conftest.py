@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from cloud.folder_mirror import FolderMirror
+from core import lifecycle
 from core.admission import Admission
 from core.bus import Bus
-from core.event_bus import EventBus, LocalTransport
+from core.event_bus import KERNEL, EventBus, LocalTransport, job_payload
 from core.gate import Gate
+from core.jobs import Job, JobError
 from core.mailbox import Mailbox
 from core.registry import Registry
+from core.submission import Submission
 from queues.memory import MemoryEngine
 from tests.fakes import FakeClock
 
@@ -109,3 +112,23 @@ def leave(mirror_folder):
         return path
 
     return leave
+
+
+@pytest.fixture
+def ended(bus, engine, events, clock):
+    """Submit a job and end it; tell of it unless the process died just then."""
+
+    def ended(*, tell: bool = True, error: JobError | None = None, **fields: object) -> Job:
+        job = bus.submit(Submission(action="double", params={"number": 21}, **fields))
+        claimed = engine.claim_one(job.id, "worker-1", now=clock.now(), lease=60)
+        after = (
+            lifecycle.failed(claimed, error=error, now=clock.now(), final=True)
+            if error
+            else lifecycle.succeeded(claimed, result=42, now=clock.now())
+        )
+        engine.swap(claimed, after)
+        if tell:
+            events.publish(f"task.{'failed' if error else 'completed'}", KERNEL, job_payload(after))
+        return engine.get(job.id)
+
+    return ended

@@ -13,10 +13,9 @@ import pytest
 
 from api.aafai_views import full_view
 from cloud.folder_mirror import FolderMirror
-from core import lifecycle
 from core.bus import Bus
 from core.clock import SystemClock
-from core.event_bus import KERNEL, EventBus, LocalTransport, job_payload
+from core.event_bus import EventBus, LocalTransport
 from core.jobs import Job, JobError
 from core.mailbox import Mailbox
 from core.mirror import MirrorFailed
@@ -87,26 +86,6 @@ def publisher(make: Callable[..., Publisher]) -> Publisher:
     publisher = make()
     publisher.round()
     return publisher
-
-
-@pytest.fixture
-def ended(bus: Bus, engine, events, clock) -> Callable[..., Job]:  # type: ignore[no-untyped-def]
-    """Submit a job and end it; tell of it unless the process died just then."""
-
-    def ended(*, tell: bool = True, error: JobError | None = None, **fields: Any) -> Job:
-        job = bus.submit(Submission(action="double", params={"number": 21}, **fields))
-        claimed = engine.claim_one(job.id, "worker-1", now=clock.now(), lease=60)
-        after = (
-            lifecycle.failed(claimed, error=error, now=clock.now(), final=True)
-            if error
-            else lifecycle.succeeded(claimed, result=42, now=clock.now())
-        )
-        engine.swap(claimed, after)
-        if tell:
-            events.publish(f"task.{'failed' if error else 'completed'}", KERNEL, job_payload(after))
-        return engine.get(job.id)
-
-    return ended
 
 
 def read(folder: Path, kind: str, job: Job) -> Any:

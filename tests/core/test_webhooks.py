@@ -11,13 +11,14 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from core import lifecycle, webhook_post
+from core import webhook_post
 from core.admission import Admission
 from core.bus import Bus
 from core.carrying import carrier
@@ -105,23 +106,9 @@ def bus(registry, clock, bus: Bus, webhooks: Webhooks) -> Bus:  # type: ignore[n
 
 
 @pytest.fixture
-def ended(bus: Bus, engine, events, clock) -> Callable[..., Job]:  # type: ignore[no-untyped-def]
+def ended(ended: Callable[..., Job]) -> Callable[..., Job]:
     """Submit a job with a callback and end it; tell of it unless the process died just then."""
-
-    def ended(*, tell: bool = True, error: JobError | None = None) -> Job:
-        job = bus.submit(Submission(action="double", params={"number": 21}, callback_url=URL))
-        claimed = engine.claim_one(job.id, "worker-1", now=clock.now(), lease=60)
-        after = (
-            lifecycle.failed(claimed, error=error, now=clock.now(), final=True)
-            if error
-            else lifecycle.succeeded(claimed, result=42, now=clock.now())
-        )
-        engine.swap(claimed, after)
-        if tell:
-            events.publish(f"task.{'failed' if error else 'completed'}", "aafai-bus", {"job_id": job.id})
-        return job
-
-    return ended
+    return partial(ended, callback_url=URL)
 
 
 def rounds(webhooks: Webhooks, number: int = 3) -> float:

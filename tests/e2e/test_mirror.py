@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from examples.running import RunningBus, a_bus
+from examples.running import a_bus
 from tests.conftest import Effort, Evidence
+from tests.e2e.crowd import Crowd, kill
 from tests.e2e.test_google_machine import HASTY, GoogleMachine
-from tests.e2e.test_webhook_kill import kill
 
 pytestmark = pytest.mark.alone
 
@@ -31,6 +29,7 @@ def run(number: int, *, job: JobContext) -> int:
     (job.files / "number.txt").write_text(str(2 * number))
     return 2 * number
 '''
+BODY = {"action": "double", "params": {"number": 4}}
 BUCKET = "quiet-results"
 
 
@@ -47,44 +46,19 @@ def settings(tmp_path: Path) -> dict[str, str]:
     }
 
 
-class Crowd:
-    """Clients that submit over HTTP and by the mailbox until told to stop, and note what they left."""
+class Leaver:
+    """Somebody who leaves files in the mailbox, whose names nobody else gives."""
 
-    def __init__(self, bus: RunningBus, inbox: Path, life: int) -> None:
-        self.accepted: list[str] = []
+    def __init__(self, inbox: Path, life: int) -> None:
         self.left: list[str] = []
-        self.busy = threading.Event()
-        self._bus, self._inbox, self._life = bus, inbox, life
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=work) for work in (self._submit, self._leave)]
+        self._inbox, self._life = inbox, life
 
-    def _submit(self) -> None:
-        body = {"action": "double", "params": {"number": 4}}
-        with requests.Session() as session:
-            while not self._over.is_set():
-                with contextlib.suppress(requests.RequestException):
-                    answer = session.post(f"{self._bus.url}/inbound", json=body, timeout=10)
-                    if answer.ok:
-                        self.accepted.append(answer.json()["job_id"])
-                        self.busy.set()
-                self._over.wait(0.01)
-
-    def _leave(self) -> None:
-        while not self._over.wait(0.02):
+    def work(self, over: threading.Event) -> None:
+        """Leave one file after the other until it is over."""
+        while not over.wait(0.02):
             name = f"{self._life}-{len(self.left)}.json"
-            leave(self._inbox, name, {"action": "double", "params": {"number": 4}, "batch": f"mail-{name}"})
+            leave(self._inbox, name, {**BODY, "batch": f"mail-{name}"})
             self.left.append(name)
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in self._threads:
-                thread.join()
 
 
 def leave(inbox: Path, name: str, document: Any) -> None:
@@ -106,13 +80,14 @@ def test_whatever_dies_when_every_job_is_published_and_every_file_taken_in_once(
     lives = effort(4, 20)
     for life in range(lives):
         with a_bus(tmp_path, **settings) as bus:
-            crowd = Crowd(bus, mirror / "inbox", life)
+            leaver = Leaver(mirror / "inbox", life)
+            crowd = Crowd(bus, BODY, pause=0.01, others=[leaver.work])
             with crowd.at_work():
                 assert crowd.busy.wait(30), "no job was taken, so the end would prove nothing"
                 time.sleep(random.uniform(0.5, 4.0))
                 kill(bus)
             accepted |= set(crowd.accepted)
-            left += crowd.left
+            left += leaver.left
 
     with a_bus(tmp_path, **settings) as bus:
         while {Path(name).stem for name in left} - stems(mirror / "receipts"):

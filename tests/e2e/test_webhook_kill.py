@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
-import signal
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
-from examples.running import RunningBus, a_bus
-from tests.core.receiver import Receiver, a_receiver
+from examples.running import a_bus
+from tests.core.receiver import a_receiver
+from tests.e2e.crowd import Crowd, kill
 
 pytestmark = pytest.mark.alone
 
@@ -27,6 +22,7 @@ def run(number: int) -> int:
     """Double a number."""
     return 2 * number
 '''
+BODY = {"action": "double", "params": {"number": 4}}
 LIVES = 5
 SUBMITTERS = 3
 
@@ -44,48 +40,6 @@ def settings(tmp_path: Path) -> dict[str, str]:
     }
 
 
-class Crowd:
-    """Clients that submit jobs with a callback until told to stop, and note what was accepted."""
-
-    def __init__(self, bus: RunningBus, receiver: Receiver) -> None:
-        self.accepted: list[str] = []
-        #: Set when the first job was accepted.
-        self.busy = threading.Event()
-        self._bus, self._receiver = bus, receiver
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._submit) for _ in range(SUBMITTERS)]
-
-    def _submit(self) -> None:
-        body = {"action": "double", "params": {"number": 4}, "callback_url": self._receiver.url}
-        with requests.Session() as session:
-            while not self._over.is_set():
-                with contextlib.suppress(requests.RequestException):
-                    answer = session.post(f"{self._bus.url}/inbound", json=body, timeout=10)
-                    if answer.ok:
-                        self.accepted.append(answer.json()["job_id"])
-                        self.busy.set()
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        for thread in self._threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            for thread in self._threads:
-                thread.join()
-
-
-def kill(bus: RunningBus) -> None:
-    """End the worker and its master without a word, as the kernel does when memory runs out."""
-    children = Path(f"/proc/{bus.process.pid}/task/{bus.process.pid}/children").read_text().split()
-    for child in children:
-        os.kill(int(child), signal.SIGKILL)
-    bus.process.kill()
-    bus.process.wait(10)
-
-
 def test_whatever_dies_when_every_callback_of_an_accepted_job_is_called(
     tmp_path: Path, settings: dict[str, str]
 ) -> None:
@@ -95,7 +49,7 @@ def test_whatever_dies_when_every_callback_of_an_accepted_job_is_called(
             # Some of the answers that come back are refusals, so that letters wait when the bus dies.
             receiver.statuses = [random.choice((204, 500)) for _ in range(60)]
             with a_bus(tmp_path, **settings) as bus:
-                crowd = Crowd(bus, receiver)
+                crowd = Crowd(bus, {**BODY, "callback_url": receiver.url}, submitters=SUBMITTERS)
                 with crowd.at_work():
                     assert crowd.busy.wait(30), "no job was taken, so the end would prove nothing"
                     time.sleep(random.uniform(0.0, 0.8))
