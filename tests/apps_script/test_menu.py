@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -163,7 +164,7 @@ def test_a_file_that_cannot_be_fetched_and_a_job_that_is_gone_keep_no_other_back
     first, second = scene.jobs()
     for name in ("a.pdf", "b.pdf"):
         (scene.folder_of(second) / name).write_bytes(b"%PDF")
-    script.edit("cell", place=2, column=4, value=first[:-1] + "0")
+    script.edit("cell", place=2, column=4, value=str(uuid.UUID(int=uuid.UUID(first).int ^ 1)))
     scene.internet.fail("a.pdf", Line.SILENT)
 
     script.run("saveFilesOfSelectedRows")
