@@ -19,7 +19,7 @@ from tests.faults.power_machine import Machine
 
 #: Seconds that a job takes, which part of the jobs is for later, and how many seconds later.
 SECONDS = (0, 0, 0.1, 0.3)
-DEFERRED, LATER = 0.02, (1.0, 4.0)
+DEFERRED, LATER = 0.008, (1.0, 6.0)
 
 _IDLE = {"idle_timeout", "boot_grace"}
 _STEP = 0.006  # seconds by which an aim is mended

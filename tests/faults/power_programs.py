@@ -23,8 +23,8 @@ kill -KILL -$group
 #: How it works when it is first run after a start, and how often: `at once` is what it always does later.
 HOWS = {"at once": 8, "asks": 4, "later": 4, "promises": 4, "dawdles": 2, "refuses": 2, "lies": 1}
 #: Seconds after which the machine goes off that was promised to; a bus that dies before is started again. And
-#: after how many it does no more: a cloud later than AAFAI_POWER_VERIFY interrupts whatever runs then.
-BUTTON, TOO_LATE = 1.2, 3.0
+#: after how many it does no more: a stop longer than AAFAI_MIN_SLEEP interrupts what falls due meanwhile.
+BUTTON, TOO_LATE = 1.2, 1.9
 #: Seconds for which the bus hesitates to close its gate: one in two does not.
 HESITATIONS = (0.0, 0.02)
 #: How a broken bus hesitates, and how its switch works: so its fault shows soon, on a busy machine too.
@@ -39,7 +39,7 @@ cd {folder}
 #: Short times, beside which a start is long.
 POWER = {
     "AAFAI_IDLE_TIMEOUT": "0.2 seconds",
-    "AAFAI_MIN_SLEEP": "0.5 seconds",
+    "AAFAI_MIN_SLEEP": "2 seconds",
     "AAFAI_BOOT_GRACE": "0.5 seconds",
     "AAFAI_PAID_MINUTE": "off",
     "AAFAI_RESULT_LINGER": "off",
