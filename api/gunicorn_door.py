@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 from api.gunicorn_connection import Connection
@@ -26,6 +27,8 @@ class Door:
     def __init__(self, worker: GatheringWorker) -> None:
         self._worker = worker
         self._listeners: dict[int, socket.socket] = {}
+        #: Held while somebody is let in: who was accepted is counted before the lock of the door is over.
+        self._entering = threading.Lock()
         #: Whether clients are let in; not while there is no room for any more.
         self.is_open = False
 
@@ -53,6 +56,8 @@ class Door:
             self._worker.events.unregister(listener)
             listener.close()
         self.is_open = False
+        with self._entering:  # A thread may have accepted somebody just before.
+            pass
 
     def answers(self, descriptor: int) -> bool:
         """Let somebody in if that is a listener's descriptor; return whether it is."""
@@ -74,6 +79,10 @@ class Door:
         return self._worker.crowd.size < room
 
     def _let_in(self, listener: socket.socket) -> None:
+        with self._entering:
+            self._accept(listener)
+
+    def _accept(self, listener: socket.socket) -> None:
         try:
             sock, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):

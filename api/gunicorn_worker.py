@@ -84,6 +84,7 @@ class GatheringWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn s
         self._accepting = enabled
         if not (self.alive and self.ppid == os.getppid()):
             self.door.lock()
+            self.nr_conns = self.crowd.size  # Else gunicorn would not wait for whom the door took in at last.
 
     def murder_pending(self) -> None:
         """Give up whose time is up, and tell gunicorn's loop how things stand."""

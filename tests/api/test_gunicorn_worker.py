@@ -515,6 +515,47 @@ def test_a_worker_that_stops_gives_unfinished_requests_no_more_time_than_idle_co
     assert heard(client)[1]
 
 
+def test_whom_the_door_takes_in_at_last_gunicorn_waits_for(stage):
+    stage = stage()
+    client = socket.create_connection(stage.listener.getsockname())
+    stage.clients.append(client)
+
+    stage.worker.alive = False
+    stage.worker.set_accept_enabled(False)
+
+    assert stage.worker.nr_conns == 1
+
+
+def test_a_door_is_not_locked_before_whoever_was_just_accepted_is_counted(stage, monkeypatch):
+    stage = stage()
+    accepted, go_on, sizes = threading.Event(), threading.Event(), []
+    welcome = stage.worker.welcome
+
+    def welcomed_late(conn):
+        accepted.set()
+        assert go_on.wait(30)
+        welcome(conn)
+
+    monkeypatch.setattr(stage.worker, "welcome", welcomed_late)
+    stage.clients.append(socket.create_connection(stage.listener.getsockname()))
+    accepting = threading.Thread(target=stage.settle)
+    stopping = threading.Thread(
+        target=lambda: (stage.worker.set_accept_enabled(False), sizes.append(stage.worker.nr_conns))
+    )
+
+    accepting.start()
+    assert accepted.wait(30)
+    stage.worker.alive = False
+    stopping.start()
+    stopping.join(0.2)
+    early = list(sizes)
+    go_on.set()
+    stopping.join(30)
+    accepting.join(30)
+
+    assert (early, sizes) == ([], [1])
+
+
 def test_who_has_connected_when_the_worker_stops_is_answered_and_who_comes_later_is_refused(stage):
     stage = stage()
     address = stage.listener.getsockname()
