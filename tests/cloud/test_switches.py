@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,8 @@ def test_a_child_that_outlives_the_command_does_not_hold_it_up(programs: Path, t
 
     CommandSwitch(("off",), limit=20).off()
 
-    os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_is_not_there_is_told_of_before_it_is_needed(programs: Path) -> None:
